@@ -1,0 +1,221 @@
+"""`Images`: uint8 image classification data that can be fetched a batch at a time."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from data import keyed
+from data.errors import DataError, SampleError
+from data.pixels import Fit, decode
+
+MANY = 10_000
+Indices = NDArray[np.int64]
+Augment = Callable[[Tensor, Indices, int, int], Tensor]
+Transform = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Image files that are decoded when they are asked for."""
+
+    root: Path
+    """Folder that the names are relative to."""
+    names: tuple[str, ...]
+    """Path of each file below root."""
+    height: int
+    """Rows to decode to."""
+    width: int
+    """Columns to decode to."""
+    channels: int
+    """1 for gray, 3 for RGB."""
+    fit: Fit
+    """How an image is brought to the size: see `data.pixels.decode`."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def one(self, index: int) -> NDArray[np.uint8]:
+        """Decode one file to uint8 [H, W, C]; SampleError if it can't be."""
+        name = self.names[index]
+        return decode(
+            self.root / name,
+            height=self.height,
+            width=self.width,
+            channels=self.channels,
+            fit=self.fit,
+            name=str(self.root / name),
+        )
+
+    def read(self, indices: Sequence[int] | Indices) -> Tensor:
+        """Decode files to one uint8 tensor [B, C, H, W]; SampleError names the first that fails."""
+        pixels = np.empty((len(indices), self.channels, self.height, self.width), dtype=np.uint8)
+        for place, index in enumerate(indices):
+            pixels[place] = self.one(int(index)).transpose(2, 0, 1)
+        return torch.from_numpy(pixels)
+
+
+class Images(Dataset[tuple[Tensor, int]]):
+    """Images with labels, stored as pixels or decoded from files on demand.
+
+    Args:
+        samples: uint8 pixels [N, C, H, W], or files.
+        labels: class of each sample [N].
+        names: what to call each sample: its path, or e.g. "digits[12]".
+        mean: mean of pixels / 255 per channel, for normalisation.
+        std: standard deviation of pixels / 255 per channel.
+        augment: turns a float batch (0..1) with (indices, epoch, seed) into an augmented one, e.g.
+            `data.augmentation.RandomAffine`; each sample's result must not depend on the others.
+        transform: turns one uint8 image [C, H, W] into one of the same shape, uint8, or float in
+            0..1, e.g. a torchvision v2 transform; torch, numpy and random are seeded by
+            (seed, epoch, sample) before it is called.
+    """
+
+    def __init__(
+        self,
+        samples: Tensor | Files,
+        labels: Tensor | NDArray[Any] | Sequence[int],
+        *,
+        names: Sequence[str],
+        mean: Sequence[float],
+        std: Sequence[float],
+        augment: Augment | None = None,
+        transform: Transform | None = None,
+    ) -> None:
+        self.samples = samples
+        self.labels = torch.as_tensor(labels, dtype=torch.int64)
+        self.names = names
+        self.augment, self.transform = augment, transform
+        self._mean = torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1)
+        self._std = torch.tensor(std, dtype=torch.float32).view(-1, 1, 1)
+        assert len(samples) == len(self.labels) == len(names)
+        if transform is not None and len(samples):
+            self._check_transform()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """Return one sample as evaluation sees it: float32 [C, H, W], normalised; and its class."""
+        pixels = self._pixels(np.array([index]))
+        return self._normalised(pixels.float().div_(255))[0], int(self.labels[index])
+
+    @property
+    def resident_bytes(self) -> int | None:
+        """Bytes of all stored pixels, or None where they have to be fetched one by one."""
+        if isinstance(self.samples, Files) or self.transform is not None:
+            return None
+        return self.samples.nbytes
+
+    @property
+    def is_augmented(self) -> bool:
+        """Whether `finish` depends on the epoch."""
+        return self.augment is not None
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether fetching is work that is worth worker processes."""
+        return isinstance(self.samples, Files) or (
+            self.transform is not None and len(self) >= 10000
+        )
+
+    def fetch(self, indices: Indices, epoch: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Return samples [B, C, H, W] (uint8, or float from a transform) and int64 targets [B]."""
+        pixels = self._pixels(indices)
+        if self.transform is not None:
+            stream = keyed.key(seed, keyed.TRANSFORM, epoch)
+            with own_randomness():
+                pixels = torch.stack(
+                    [
+                        self._transformed(image, stream, int(index))
+                        for image, index in zip(pixels, indices, strict=True)
+                    ]
+                )
+        return pixels, self.labels[torch.from_numpy(indices)]
+
+    def finish(
+        self, batch: tuple[Tensor, Tensor], indices: Indices, epoch: int, seed: int
+    ) -> tuple[Tensor, Tensor]:
+        """Turn what `fetch` gave into model input: float32 [B, C, H, W], augmented and normalised.
+
+        Works on the device that the batch is on; each sample's result is independent of the others.
+        """
+        samples, targets = batch
+        images = samples.float().div_(255) if samples.dtype == torch.uint8 else samples.float()
+        if self.augment is not None:
+            images = self.augment(images, indices, epoch, seed)
+        elif images is samples:
+            images = images.clone()
+        return self._normalised(images), targets
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        device = images.device
+        return images.sub_(self._mean.to(device)).div_(self._std.to(device))
+
+    def _pixels(self, indices: Indices) -> Tensor:
+        if isinstance(self.samples, Files):
+            return self.samples.read(indices)
+        return self.samples[torch.from_numpy(indices)]
+
+    def _transformed(self, image: Tensor, stream: int, index: int) -> Tensor:
+        assert self.transform is not None
+        reseed(keyed.key(stream, index))
+        try:
+            return self.transform(image)
+        except Exception as error:
+            # A user's transform may raise anything; what it was applied to is what helps.
+            raise SampleError(
+                f"data.transform failed on {self.names[index]} ({type(error).__name__}: {error}); "
+                "mend the transform or the sample"
+            ) from error
+
+    def _check_transform(self) -> None:
+        image = self._pixels(np.array([0]))[0]
+        try:
+            with own_randomness():
+                result: Any = self._transformed(image, 0, 0)
+        except SampleError as error:
+            raise DataError(*error.problems) from error
+        if not isinstance(result, Tensor):
+            raise DataError(
+                f"data.transform gives {type(result).__name__} for {self.names[0]}; it has to take "
+                "and give tensors (leave out ToPILImage)"
+            )
+        if result.shape != image.shape:
+            raise DataError(
+                f"data.transform gives shape {list(result.shape)} for {self.names[0]}, the data "
+                f"has {list(image.shape)}; keep the shape (choose the size by data.size)"
+            )
+        if result.dtype != torch.uint8 and not result.is_floating_point():
+            raise DataError(
+                f"data.transform gives {result.dtype} for {self.names[0]}; it has to give uint8, "
+                "or float in 0..1"
+            )
+
+
+def reseed(number: int) -> None:
+    """Seed torch (CPU), numpy and random with a 64-bit number."""
+    # torch.manual_seed would also reset the generators of the accelerators.
+    torch.default_generator.manual_seed(number)
+    np.random.seed(number & 0xFFFFFFFF)
+    random.seed(number)
+
+
+@contextmanager
+def own_randomness() -> Iterator[None]:
+    """Give the global generators back as they were: data must not change what a model draws."""
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])
+        random.setstate(states[2])

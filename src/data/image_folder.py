@@ -1,0 +1,200 @@
+"""What lies in a folder of images: classes, files, splits, and everything that is wrong with it."""
+
+import difflib
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data.cpus import available_cpus
+from data.errors import DataError, SampleError
+
+EXTENSIONS = frozenset(
+    [
+        ".bmp",
+        ".gif",
+        ".jfif",
+        ".jpe",
+        ".jpeg",
+        ".jpg",
+        ".pbm",
+        ".pgm",
+        ".png",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    ]
+)
+SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val"),
+    "test": ("test", "testing"),
+}
+WHOLE = "whole"
+
+
+@dataclass
+class Listing:
+    """The image files below a folder, sorted, with their class and the split they are laid in."""
+
+    classes: list[str] = field(default_factory=list)
+    """Class names, sorted."""
+    names: list[str] = field(default_factory=list)
+    """Path of each file below the folder, with forward slashes."""
+    labels: list[int] = field(default_factory=list)
+    """Class of each file."""
+    groups: list[str] = field(default_factory=list)
+    """The split of each file: "train", "validation", "test", or "whole" where not split yet."""
+    problems: list[str] = field(default_factory=list)
+    """What has to be mended before training."""
+    ignored: list[str] = field(default_factory=list)
+    """Paths that were left out because they are no images or no classes."""
+
+
+def existing_folder(path: str | Path | None) -> Path:
+    """Return `path` as a folder that exists, or raise DataError with the nearest name."""
+    if path is None or not str(path).strip():
+        raise DataError(
+            "data.path is needed: data.path=FOLDER, with one folder of images for each class"
+        )
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise DataError(f"{folder} in data.path is a file; give the folder that holds the classes")
+    raise DataError(f"{folder} in data.path does not exist{_nearest(folder)}; check data.path")
+
+
+def scan(folder: Path) -> Listing:
+    """List `folder`: one folder per class, or train/, test/ ... with one folder per class each."""
+    splits = _split_folders(folder)
+    listing = Listing()
+    top = _entries(folder)
+    if splits:
+        listing.ignored += [e.name for e in top if Path(e.path) not in splits.values()]
+        classes = {name: _classes(place, listing, folder) for name, place in splits.items()}
+    else:
+        splits = {WHOLE: folder}
+        classes = {WHOLE: _classes(folder, listing, folder)}
+    learnt = next(iter(classes.values()))
+    listing.classes = sorted(learnt)
+    for split, found in classes.items():
+        extra = sorted(set(found) - set(learnt))
+        if extra:
+            listing.problems.append(
+                f"{_several('class', extra)} of {splits[split]} not in {splits['train']}; "
+                "add training images or remove the folder"
+            )
+        for label, name in enumerate(listing.classes):
+            files = found.get(name, [])
+            listing.names += files
+            listing.labels += [label] * len(files)
+            listing.groups += [split] * len(files)
+    _judge(folder, learnt, listing)
+    return listing
+
+
+def failures(check: Callable[[int], object], indices: Iterable[int]) -> list[str]:
+    """Run `check` on every index, in threads, and return the messages of all SampleErrors."""
+
+    def message(index: int) -> str | None:
+        try:
+            check(index)
+        except SampleError as error:
+            return str(error)
+        return None
+
+    # Pillow lets go of the interpreter while it decodes.
+    with ThreadPoolExecutor(min(8, available_cpus())) as pool:
+        return [text for text in pool.map(message, indices) if text is not None]
+
+
+def _judge(folder: Path, learnt: dict[str, list[str]], listing: Listing) -> None:
+    """Add what is wrong with the classes as a whole."""
+    filled = [name for name, files in learnt.items() if files]
+    if not listing.names:
+        loose = [name for name in listing.ignored if Path(name).suffix.lower() in EXTENSIONS]
+        what = "has no class folders, only loose images" if loose else "holds no images"
+        if not any(_entries(folder)):
+            what = "is empty"
+        listing.problems = [
+            f"{folder} in data.path {what}; put images ({', '.join(sorted(EXTENSIONS))}) into "
+            "one folder for each class"
+        ]
+        return
+    empty = sorted(set(learnt) - set(filled))
+    if empty:
+        listing.problems.append(
+            f"{_several('class folder', empty)} of {folder} without an image; "
+            "add images or remove the folder"
+        )
+    if len(filled) == 1:
+        listing.problems.append(
+            f"only one class ({filled[0]!r}) in {folder}; classification needs two or more: "
+            "add a folder of images of another class"
+        )
+
+
+def _split_folders(folder: Path) -> dict[str, Path]:
+    """Return the folder of each split, training first, or nothing where classes come first."""
+    found: dict[str, Path] = {}
+    for split, names in SPLIT_FOLDERS.items():
+        for name in names:
+            if split not in found and (folder / name).is_dir():
+                found[split] = folder / name
+    train = found.get("train")
+    if train is None:
+        return {}
+    inside = _entries(train)
+    # A class may be called "train" too: then it holds images, not folders.
+    if any(Path(entry.name).suffix.lower() in EXTENSIONS for entry in inside):
+        return {}
+    return found if any(entry.is_dir() for entry in inside) or len(found) > 1 else {}
+
+
+def _classes(place: Path, listing: Listing, root: Path) -> dict[str, list[str]]:
+    """Return the image files of each class folder in `place`, relative to `root`."""
+    found: dict[str, list[str]] = {}
+    for entry in _entries(place):
+        if not entry.is_dir():
+            listing.ignored.append(Path(entry.path).relative_to(root).as_posix())
+            continue
+        files = found.setdefault(entry.name, [])
+        for below, folders, names in os.walk(entry.path, followlinks=True):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(names):
+                if name.startswith("."):
+                    continue
+                path = (Path(below) / name).relative_to(root).as_posix()
+                known = Path(name).suffix.lower() in EXTENSIONS
+                (files if known else listing.ignored).append(path)
+    return found
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is directly in a folder, sorted, hidden entries left out."""
+    with os.scandir(folder) as entries:
+        shown = [entry for entry in entries if not entry.name.startswith(".")]
+    return sorted(shown, key=lambda entry: entry.name)
+
+
+def _nearest(folder: Path) -> str:
+    """Return a hint at the entry that was probably meant, or at where the path ends."""
+    parent = folder
+    while not parent.is_dir() and parent != parent.parent:
+        missing, parent = parent.name, parent.parent
+    if parent == folder:
+        return ""
+    names = [entry.name for entry in _entries(parent) if entry.is_dir()]
+    close = difflib.get_close_matches(missing, names, n=1)
+    if close:
+        return f"; did you mean {parent / close[0]}?"
+    return "" if parent == folder.parent else f" ({parent} does, without {missing!r})"
+
+
+def _several(what: str, names: list[str]) -> str:
+    plural = "es" if what.endswith("s") else "s"
+    shown = ", ".join(repr(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
+    return f"{what} {shown}" if len(names) == 1 else f"{len(names)} {what}{plural} ({shown})"

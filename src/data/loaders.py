@@ -1,0 +1,151 @@
+"""The loader: the way that fits the data and the device, with the same batches whichever it is."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from data.cpus import available_cpus
+from data.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+    from data.sources import BatchSource
+
+CPU_RESIDENT_BYTES = 2 << 30
+DEVICE_SHARE = 0.25
+MOST_WORKERS = 8
+
+
+class Loader(Protocol):
+    """Batches of a dataset, epoch by epoch, each already on the device."""
+
+    batch_size: int
+    """Samples of a batch; the last of an epoch may hold fewer."""
+    num_samples: int
+    """Samples of an epoch, over all of its batches."""
+    waited: float
+    """Seconds for which the consumer has waited for batches so far."""
+    kind: str
+    """How it loads, in one phrase."""
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        ...
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
+        """Yield the batches from `start` of that epoch; those before are not read."""
+        ...
+
+    def indices(self, epoch: int, batch: int) -> list[int]:
+        """Return which samples of the dataset a batch holds."""
+        ...
+
+    def close(self) -> None:
+        """End what the loader has started."""
+        ...
+
+
+def loader(
+    dataset: Any,
+    *,
+    batch_size: int = 64,
+    num_workers: int | Literal["auto"] = "auto",
+    resident: bool | Literal["auto"] = "auto",
+    drop_last: bool = False,
+    limit_batches: int | None = None,
+    timeout: float = 300.0,
+    shuffle: bool,
+    seed: int,
+    device: Any,
+) -> Loader:
+    """Return a loader of batches on the device, the same ones in every mode of loading.
+
+    Order is a pure function of (seed, epoch, position), augmentation of (seed, epoch, sample).
+
+    Args:
+        dataset: `data.dataset.Images`, anything else with its batch methods
+            (`data.sources.BatchSource`), or any map-style torch dataset of tuples or dicts.
+        batch_size: samples of a batch; the last of an epoch may be smaller.
+        num_workers: worker processes; 0 reads in this one; "auto" takes none for data in memory,
+            otherwise the CPUs less one, at least 1 and at most 8.
+        resident: hold all data on the device; "auto" does where it takes up to a quarter of the
+            free device memory (2 GiB on the CPU) and num_workers is "auto".
+        drop_last: leave out a last batch that is smaller.
+        limit_batches: at most so many batches an epoch.
+        timeout: seconds without a batch after which workers count as hung.
+        shuffle: a new order each epoch (the training split).
+        seed: up to 64 bits.
+        device: a torch.device, or its name.
+
+    Raises:
+        DataError: a number out of range, an empty dataset, or no batch left.
+    """
+    import torch
+
+    from data.direct import DirectLoader
+    from data.order import Order
+    from data.resident import ResidentLoader
+    from data.sources import as_source
+    from data.workers import WorkerLoader
+
+    problems = []
+    if num_workers != "auto" and (not isinstance(num_workers, int) or num_workers < 0):
+        problems.append(
+            f'num_workers ({num_workers}) in loader.num_workers; give 0 or more, or "auto"'
+        )
+    if not timeout > 0:
+        problems.append(f"timeout ({timeout}) in loader.timeout; give seconds above 0")
+    source = as_source(dataset, reseeds=shuffle)
+    device = torch.device(device)
+    if resident is True and source.resident_bytes is None:
+        problems.append(
+            "resident (true) in loader.resident, but samples of this dataset are read or "
+            "transformed one by one; set loader.resident=auto"
+        )
+    try:
+        order = Order(
+            len(source),
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            drop_last=drop_last,
+            limit_batches=limit_batches,
+        )
+    except DataError as error:
+        problems += error.problems
+    if problems:
+        raise DataError(*problems)
+
+    room = resident_room(device) if resident else 0
+    wanted = resident is True or (resident == "auto" and num_workers == "auto")
+    if wanted and _fits(source, room, forced=resident is True):
+        # Finished samples take four bytes where stored ones take one, beside those.
+        keep = not source.is_augmented and 5 * (source.resident_bytes or 0) <= room
+        return ResidentLoader(source, order, seed=seed, device=device, keep_finished=keep)
+    workers = auto_workers(source) if num_workers == "auto" else num_workers
+    if workers == 0:
+        return DirectLoader(source, order, seed=seed, device=device)
+    return WorkerLoader(
+        source, order, seed=seed, device=device, num_workers=workers, timeout=timeout
+    )
+
+
+def auto_workers(source: "BatchSource") -> int:
+    """Return how many workers are worth their start."""
+    return min(MOST_WORKERS, max(1, available_cpus() - 1)) if source.is_costly else 0
+
+
+def resident_room(device: "torch.device") -> int:
+    """Return how many bytes of a device resident data may take."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0] * DEVICE_SHARE)
+    if device.type == "mps":
+        free = torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+        return int(free * DEVICE_SHARE)
+    return CPU_RESIDENT_BYTES
+
+
+def _fits(source: "BatchSource", room: int, forced: bool) -> bool:
+    return source.resident_bytes is not None and (forced or source.resident_bytes <= room)

@@ -1,0 +1,3 @@
+"""Plain modules and losses; any other `nn.Module` serves as well, by its dotted path."""
+
+__distribution__ = "fivestep"

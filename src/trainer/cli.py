@@ -1,0 +1,191 @@
+"""The commands `train` and `fivestep`: arguments in, exit code out."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from trainer.errors import Refused
+
+COMMANDS = ("train", "list", "show")
+
+
+def train_command() -> NoReturn:
+    """Entry point of `train`."""
+    sys.exit(main(["train", *sys.argv[1:]]))
+
+
+def fivestep_command() -> NoReturn:
+    """Entry point of `fivestep`."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command, such as `["train", "seed=1"]`, and return its exit code (DESIGN section 5).
+
+    Nothing is raised: an error becomes one line on stderr, and with --verbose a traceback.
+    """
+    verbose = any(word in ("-v", "--verbose") for word in argv)
+    try:
+        code = run(argv)
+        sys.stdout.flush()  # a closed pipe has to show itself here, not at exit
+        return code
+    except BrokenPipeError:
+        # Python would flush stdout at exit and complain: it gets somewhere to put it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        from trainer.faults import tell
+
+        return tell(error, verbose)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Find the command and carry it out; errors are raised."""
+    command, *rest = argv or ["--help"]
+    if command in ("--help", "-h", "help"):
+        from trainer.usage import fivestep_help
+
+        print(fivestep_help())
+        return 0
+    if command in ("--version", "version"):
+        return version()
+    if command not in COMMANDS:
+        from trainer.catalogue import did_you_mean
+
+        near = did_you_mean(command, COMMANDS, "fivestep {}")
+        if "=" in command:
+            near = f"; did you mean train {' '.join(argv)}?"
+        raise Refused(f"there is no command {command}{near or '; see fivestep --help'}")
+    arguments = parse(command, rest)
+    folders: list[Path] = arguments.config_dir
+    words: list[str] = arguments.words
+    if arguments.version:
+        return version()
+    if arguments.help or words == ["help"]:
+        from trainer.usage import train_help
+
+        print(train_help(existing(folders)))
+        return 0
+    if command == "list":
+        return list_choices(words, existing(folders))
+    return show(words, folders) if command == "show" else train(words, folders)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are our errors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse with argparse's own words, which name the argument."""
+        raise Refused(f"{message}; see train --help")
+
+
+def parse(command: str, words: Sequence[str]) -> argparse.Namespace:
+    """Tell flags from overrides; raises Refused with the nearest flag for one there isn't."""
+    parser = Parser(prog=command, add_help=False, allow_abbrev=False)
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-v", "--verbose", action="store_true")
+    parser.add_argument("--version", action="store_true")
+    parser.add_argument("--config-dir", action="append", type=Path, default=[], metavar="DIR")
+    known, unknown = parser.parse_known_intermixed_args(list(words))
+    if unknown:
+        raise Refused(*(flag_problem(flag) for flag in unknown))
+    return known
+
+
+def flag_problem(flag: str) -> str:
+    """The line about a flag that there isn't."""
+    if flag in ("-m", "--multirun"):
+        return f"{flag}: sweeps are not part of this version; start one run for each value"
+    name = flag.split("=")[0]
+    if name.startswith("--") and "=" in flag and name != "--config-dir":
+        return f"there is no flag {name}; overrides have no dashes: {flag.lstrip('-')}"
+    from trainer.catalogue import did_you_mean
+
+    near = did_you_mean(name, ("--help", "--verbose", "--version", "--config-dir"))
+    return f"there is no flag {name}{near or '; see train --help'}"
+
+
+def existing(folders: Sequence[Path]) -> Sequence[Path]:
+    """The folders of --config-dir; raises Refused for one that isn't there."""
+    from trainer.catalogue import folder_problems
+
+    if problems := folder_problems(folders):
+        raise Refused(*problems)
+    return folders
+
+
+def version() -> int:
+    """Print the version."""
+    from trainer import __version__
+
+    print(f"fivestep {__version__}")
+    return 0
+
+
+def list_choices(words: Sequence[str], folders: Sequence[Path]) -> int:
+    """Print the groups, or the choices of one."""
+    from trainer.usage import listing
+
+    if len(words) > 1:
+        raise Refused(f"list takes one group, not {len(words)} ({' '.join(words)})")
+    print(listing(words[0] if words else None, folders))
+    return 0
+
+
+def show(words: Sequence[str], folders: Sequence[Path]) -> int:
+    """Print the composed config, interpolations as they are written."""
+    from omegaconf import OmegaConf
+
+    from trainer.compose import compose
+
+    print(OmegaConf.to_yaml(compose(words, folders)), end="")
+    return 0
+
+
+def train(words: Sequence[str], folders: Sequence[Path]) -> int:
+    """Train a new run, or go on with the one that `resume=` names."""
+    from trainer.installation import check as check_installation
+
+    check_installation()
+    folder, others = resumed(words)
+    if folder is not None:
+        from trainer.build import resume
+        from trainer.stages import execute
+
+        execute(resume(folder, others))
+        return 0
+    from trainer.compose import compose
+
+    config = compose(words, folders)
+    # Only now is torch imported: a wrong key has been told already.
+    from trainer.check import check
+
+    check(config)
+    from trainer.build import build
+    from trainer.stages import execute
+
+    execute(build(config, overrides=list(words)))
+    return 0
+
+
+def resumed(words: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """The run folder that the last `resume=` names, if any, and the other overrides."""
+    folder: Path | None = None
+    for word in words:
+        if not re.match(r"\+{0,2}resume=", word):
+            continue
+        from trainer.overrides import parse as parse_override
+
+        override = parse_override(word, {})
+        if isinstance(override, str):
+            raise Refused(override)
+        folder = Path(str(override.value)).expanduser() if override.value else None
+    return folder, [word for word in words if not re.match(r"\+{0,2}resume=", word)]

@@ -1,0 +1,240 @@
+"""What a run tells while it trains: to its files, to TensorBoard, to the console."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainer import atomic
+from trainer import device as devices
+from trainer.commands import nearest, pasteable
+from trainer.errors import Diverged
+from trainer.evaluation import figures, style
+from trainer.evaluation.counts import Counts
+from trainer.recording import MetricsFile, Several
+from trainer.recording.picture import png, sample_grid
+from trainer.recording.summary import summarise
+from trainer.run import Run
+
+
+class Journal:
+    """Collects the losses on the device and writes them down at a cadence.
+
+    Reading them back is the only wait for the device in the loop. A recorded loss is the mean over
+    the steps since the last one. Figures that differ between two runs of one seed (seconds,
+    samples a second) have names that begin with `timing/`.
+    """
+
+    def __init__(self, run: Run, pending: list[float], purge_step: int | None) -> None:
+        self.run = run
+        self.recorder = Several(
+            [
+                MetricsFile(run.folder.metrics, purge_step),
+                run.recorder(folder=run.folder.tensorboard, purge_step=purge_step),
+            ]
+        )
+        self.pending: list[dict[str, Tensor]] = []
+        self.read: list[dict[str, float]] = [{"loss": value} for value in pending]
+        self.epoch_losses: list[dict[str, float]] = []
+        self.last_loss = math.nan
+        self.samples = run.loaders.train.batch_size * run.options.accumulate
+        self.mark = (time.monotonic(), run.loaders.train.waited, run.trainer.steps)
+
+    def take(self, report: dict[str, Tensor]) -> None:
+        """Keep a step's report; its values stay on the device."""
+        self.pending.append(report)
+
+    def settle(self) -> None:
+        """Read what is pending, in one transfer; raises Diverged at the first loss not finite."""
+        if not self.pending:
+            return
+        flat = [value for report in self.pending for value in report.values()]
+        # One kind of number in one tensor: one transfer. Losses are float32 also under autocast.
+        same = [v if v.dtype == torch.float32 else v.float() for v in flat]
+        numbers = iter(torch.stack(same).tolist())
+        first = self.run.trainer.steps - len(self.pending) + 1
+        for step, report in enumerate(self.pending, first):
+            values = {name: next(numbers) for name in report}
+            self.read.append(values)
+            self.epoch_losses.append(values)
+            self.last_loss = next(iter(values.values()))
+            for name, value in values.items():
+                if name.startswith("loss") and not math.isfinite(value):
+                    raise self.diverged(name, value, step)
+        self.pending.clear()
+
+    def diverged(self, name: str, value: float, step: int) -> Diverged:
+        """What to tell when a loss is no longer finite."""
+        saved = self.run.checkpoints.steps()
+        kept = f"the last checkpoint is step {saved[-1]}" if saved else "there is no checkpoint yet"
+        per_epoch = self.run.plan.steps_per_epoch
+        return Diverged(
+            f"the {name} is {value} at step {step} (epoch {(step - 1) // per_epoch}, step "
+            f"{(step - 1) % per_epoch} of it); {kept}; try a lower optimizer.lr, "
+            "trainer.clip_norm=1, or trainer.precision=fp32"
+        )
+
+    def record(self) -> None:
+        """Write down the mean loss since the last record, the rate, and how fast it goes."""
+        self.settle()
+        if not self.read:
+            return
+        values: dict[str, float] = {}
+        for name in dict.fromkeys(name for report in self.read for name in report):
+            seen = [report[name] for report in self.read if name in report]
+            # The norm is that of the last step that measured it; a loss is the mean over all.
+            mean = seen[-1] if name.startswith("grad_norm") else math.fsum(seen) / len(seen)
+            values[f"train/{name}"] = mean
+        for name, optimizer in self.run.trainer.optimizers.items():
+            several = f"/{name}" if len(self.run.trainer.optimizers) > 1 else ""
+            values[f"train/lr{several}"] = float(optimizer.param_groups[0]["lr"])
+        values |= {f"timing/{name}": value for name, value in self.speed().items()}
+        self.recorder.scalars(self.run.trainer.steps, values)
+        self.read.clear()
+        self.mark = (time.monotonic(), self.run.loaders.train.waited, self.run.trainer.steps)
+
+    def speed(self) -> dict[str, float]:
+        """Samples a second, and the share of time spent waiting for data, since the last record."""
+        since, waited, step = self.mark
+        seconds = max(1e-9, time.monotonic() - since)
+        return {
+            "samples_per_second": (self.run.trainer.steps - step) * self.samples / seconds,
+            "waiting": min(1.0, (self.run.loaders.train.waited - waited) / seconds),
+        }
+
+    def show(self) -> None:
+        """Redraw the progress display, if its time has come."""
+        if not self.run.console.due():
+            return
+        self.settle()
+        trainer = self.run.trainer
+        speed = self.speed()
+        optimizer = next(iter(trainer.optimizers.values()))
+        self.run.console.progress(
+            step=trainer.steps,
+            epoch=trainer.epoch,
+            loss=self.last_loss,
+            lr=float(optimizer.param_groups[0]["lr"]),
+            samples_per_second=speed["samples_per_second"],
+            waiting=speed["waiting"],
+            memory=devices.memory(self.run.device),
+        )
+
+    def introduce(self) -> None:
+        """Say what is about to be trained, on what, and with which model."""
+        run, info, options = self.run, self.run.splits.info, self.run.options
+        half = "" if run.trainer.precision.name == "fp32" else f", {run.trainer.precision.name}"
+        sizes = [
+            f"{loader.num_samples:,} {split}"
+            for split, loader in zip(run.loaders._fields, run.loaders, strict=True)
+            if loader is not None
+        ]
+        shape = "x".join(str(size) for size in getattr(info, "input_shape", ()))
+        say = run.console.say
+        say(f"folder  {nearest(run.folder.path)}")
+        say(f"device  {devices.describe(run.device)}{half}, torch {torch.__version__}")
+        say(
+            f"data    {' + '.join(sizes)} samples of {shape}, {info.num_classes} classes; "
+            f"{run.loaders.train.kind}, {run.loaders.train.batch_size * options.accumulate} a step"
+        )
+        if hasattr(run.task, "example"):
+            model, inputs, named = run.task.example(one_sample(next(run.loaders.train.epoch(0))))
+            summary = summarise(model, inputs, named)
+            say(f"model   {summary.model}: {summary.totals}")
+            atomic.write_text(run.folder.path / "model.txt", summary.text() + "\n")
+            self.recorder.text(0, "model", "```\n" + summary.text() + "\n```")
+        if run.trainer.steps == 0:
+            self.samples_picture()
+        say("")
+
+    def begin(self) -> None:
+        """Open the progress display."""
+        run = self.run
+        selected = f"validation/{run.evaluation.select}" if run.loaders.validation else None
+        run.console.start(
+            total_steps=run.plan.steps or None,
+            total_epochs=run.plan.epochs or None,
+            steps_per_epoch=run.plan.steps_per_epoch,
+            metric_name=selected,
+            step=run.trainer.steps,
+        )
+
+    def evaluated(self, values: Mapping[str, float], best: bool) -> None:
+        """Write down an epoch's end: the training loss, and what was measured on validation."""
+        self.settle()
+        trainer = self.run.trainer
+        measured = {f"validation/{name}": value for name, value in values.items()}
+        if measured:
+            self.recorder.scalars(trainer.steps, measured)
+        losses = [values["loss"] for values in self.epoch_losses if "loss" in values]
+        if losses:
+            measured = {"train/loss": math.fsum(losses) / len(losses)} | measured
+        self.epoch_losses.clear()
+        complete = trainer.epoch - 1 if trainer.batch == 0 else trainer.epoch
+        self.run.console.evaluated(complete, trainer.steps, measured, best)
+
+    def measured(self, split: str, values: Mapping[str, float], counts: Counts) -> None:
+        """Write down the final figures of a split, with its confusion matrix as a picture."""
+        step = self.run.trainer.steps
+        self.recorder.scalars(step, {f"final/{split}/{n}": value for n, value in values.items()})
+        figure = figures.confusion_matrix(
+            counts.confusion().numpy(), self.run.splits.info.classes, split
+        )
+        self.recorder.image(step, f"{split}/confusion_matrix", style.as_pixels(figure))
+
+    def samples_picture(self) -> None:
+        """Show the first training batch as the model gets it."""
+        batch = next(self.run.loaders.train.epoch(0))
+        info = self.run.splits.info
+        if isinstance(batch, tuple) and batch[0].dim() == 4 and hasattr(info, "mean"):
+            labels = [info.classes[i] for i in batch[1].tolist()]
+            grid = sample_grid(batch[0], info.mean, info.std, labels)
+            self.recorder.image(0, "train/samples", grid)
+            atomic.write_bytes(self.run.folder.path / "samples.png", png(grid))
+
+    def finish(self, metrics: Mapping[str, float]) -> None:
+        """Write the final metrics beside what was chosen."""
+        self.recorder.finish(flat(self.run.config), metrics)
+
+    def conclude(self, reports: Mapping[str, Mapping[str, Any]]) -> None:
+        """Say what came out, beside the baselines, and what to do next."""
+        say, folder = self.run.console.say, self.run.folder.path
+        say("")
+        for split, report in reports.items():
+            shown = ("accuracy", "precision", "recall", "f1")
+            figures_shown = "  ".join(f"{name} {report[name]:.4f}" for name in shown)
+            say(f"{split:<11} {figures_shown}  ({report['num_samples']:,} samples)")
+            baseline = report.get("baseline") or {}
+            names = [n for n in baseline if not n.startswith("num_")]
+            if names:
+                beside = ", ".join(f"{n.replace('_', ' ')} {baseline[n]:.4f}" for n in names)
+                say(f"{'':<11} baselines: {beside}")
+        command = pasteable("tensorboard", "--logdir", nearest(folder))
+        say(f"run {nearest(folder)}  next: {command}")
+
+    def close(self) -> None:
+        """Close the recorders."""
+        self.recorder.close()
+
+
+def flat(config: Any, prefix: str = "") -> dict[str, Any]:
+    """A nested config as one level of dotted names."""
+    if is_dataclass(config) and not isinstance(config, type):
+        config = asdict(config)
+    if not isinstance(config, Mapping):
+        return {prefix: config}
+    result: dict[str, Any] = {}
+    for name, value in config.items():
+        result |= flat(value, f"{prefix}.{name}" if prefix else str(name))
+    return result
+
+
+def one_sample(batch: Any) -> Any:
+    """The first sample of a batch, as a batch."""
+    if isinstance(batch, dict):
+        return {name: value[:1] for name, value in batch.items()}
+    return tuple(value[:1] for value in batch)

@@ -1,0 +1,114 @@
+"""What the parts expect of each other: any object with these members serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    # A tuple (input, target), or a dict of named tensors for a user's own dataset.
+    Batch: TypeAlias = "tuple[Tensor, Tensor] | dict[str, Tensor]"
+
+
+@runtime_checkable
+class Recorder(Protocol):
+    """Takes what a run has to tell, while it runs.
+
+    The stage builds it with two keywords, `recorder(folder=..., purge_step=...)`: the folder where
+    it may write, and None, or for a continued run the first step that will be recorded anew (what
+    an earlier process recorded from there on is void). Names are `part/name`: `train/loss`,
+    `validation/accuracy`; names that begin with `timing/` differ between two runs of the same
+    seed, all others do not.
+    """
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Record numbers as they are at an optimizer step (counted from 0)."""
+        ...
+
+    def image(self, step: int, name: str, pixels: np.ndarray) -> None:
+        """Record a picture, uint8 [H, W, 3]."""
+        ...
+
+    def text(self, step: int, name: str, text: str) -> None:
+        """Record a text; Markdown where the recorder shows it."""
+        ...
+
+    def finish(self, config: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        """Record the final metrics together with the flat config that led to them."""
+        ...
+
+    def close(self) -> None:
+        """Write what is pending and let go of files; a second call does nothing."""
+        ...
+
+
+@runtime_checkable
+class Loader(Protocol):
+    """Gives the batches of an epoch, already on the device.
+
+    The order is a pure function of (seed, epoch, position), so any epoch can be entered anywhere.
+    """
+
+    @property
+    def batch_size(self) -> int:
+        """Samples of a full batch; the last of an epoch may be smaller."""
+        ...
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of an epoch."""
+        ...
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the consumer has waited for batches so far; never decreases."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """One phrase for the console: "resident on cpu", "2 workers"."""
+        ...
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        ...
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of that epoch (from 0), beginning with batch number `start`."""
+        ...
+
+    def indices(self, epoch: int, batch: int) -> list[int]:
+        """Which samples that batch holds, as indices into the dataset."""
+        ...
+
+    def close(self) -> None:
+        """End workers and free buffers; a second call does nothing."""
+        ...
+
+
+@runtime_checkable
+class Splits(Protocol):
+    """What a data callable returns: the datasets of one split, and what is known about them."""
+
+    @property
+    def train(self) -> Any:
+        """The training dataset."""
+        ...
+
+    @property
+    def validation(self) -> Any:
+        """The dataset that chooses between models; may be None."""
+        ...
+
+    @property
+    def test(self) -> Any:
+        """The dataset that is looked at once, at the end; may be None."""
+        ...
+
+    @property
+    def info(self) -> Any:
+        """A frozen dataclass that describes the data: its fields are what `${info.*}` can name."""
+        ...

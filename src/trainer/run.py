@@ -1,0 +1,241 @@
+"""A run: the real objects that the stages work on, put together from a few of them."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from trainer import device as devices
+from trainer import parameters
+from trainer.checkpoint import Checkpoints
+from trainer.errors import Refused
+from trainer.evaluation import Classification
+from trainer.folder import RunFolder
+from trainer.loop import Trainer
+from trainer.precision import Precision
+from trainer.protocols import Loader, Recorder, Splits
+from trainer.recording import Console, Silent
+from trainer.schedule import Plan, Schedule, warmup_steps
+from trainer.schema import ParameterOptions, TrainerOptions
+from trainer.task import Task
+
+MakeOptimizer = Callable[..., Optimizer]
+MakeSchedule = Callable[[Optimizer, Plan], Schedule]
+
+
+class Loaders(NamedTuple):
+    """A loader for each split; validation and test may be missing."""
+
+    train: Loader
+    validation: Loader | None
+    test: Loader | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that the stages need, built and checked; nothing here knows of configs."""
+
+    folder: RunFolder
+    task: Task
+    splits: Splits
+    loaders: Loaders
+    trainer: Trainer
+    plan: Plan
+    evaluation: Classification
+    checkpoints: Checkpoints
+    recorder: Callable[..., Recorder]
+    console: Console
+    options: TrainerOptions
+    seed: int
+    device: torch.device
+    config: Mapping[str, Any] = field(default_factory=dict)  # what was chosen, for the record
+    resumed: bool = False  # whether the folder holds a run that goes on
+
+
+def setup(
+    task: Task,
+    splits: Splits,
+    *,
+    loader: Callable[..., Loader],
+    optimizer: MakeOptimizer | Mapping[str, MakeOptimizer],
+    schedule: MakeSchedule | None = None,
+    options: TrainerOptions | None = None,
+    parameter_options: ParameterOptions | None = None,
+    evaluation: Classification | None = None,
+    checkpoints: Callable[..., Checkpoints] = Checkpoints,
+    recorder: Callable[..., Recorder] = Silent,
+    folder: RunFolder | None = None,
+    console: Console | None = None,
+    seed: int = 0,
+    warmup: float = 0,
+    config: Mapping[str, Any] | None = None,
+    resumed: bool = False,
+) -> Run:
+    """Put a run together from a task, its data, and makers of the rest.
+
+    `loader(dataset, shuffle=, seed=, device=)`, `optimizer(parameter_groups)` (one for all turns of
+    the task, or one by name) and `schedule(optimizer, plan)` are called here, once the device and
+    the length of the run are known. Without a `folder` a fresh one is made under `runs/`.
+    Raises Refused for what can't be trained together.
+    """
+    options = options or TrainerOptions()
+    device = prepare_device(options)
+    assert isinstance(task, nn.Module)
+    precision = Precision(options.precision, device, options.clip_norm, options.clip_value)
+    task.to(device)
+    if options.channels_last:
+        task.to(memory_format=torch.channels_last)
+    loaders = make_loaders(splits, loader, seed, device)
+    makers = {turn.optimizer: maker_for(optimizer, turn.optimizer) for turn in task.turns()}
+    optimizers = {
+        name: make_optimizer(
+            maker, getattr(task, name), parameter_options or ParameterOptions(), options, device
+        )
+        for name, maker in makers.items()
+    }
+    plan = make_plan(options, len(loaders.train), warmup, optimizers)
+    trainer = Trainer(
+        task,
+        optimizers,
+        precision,
+        schedules={name: schedule(o, plan) for name, o in optimizers.items()} if schedule else None,
+        accumulate=options.accumulate,
+        ema=options.ema,
+        channels_last=options.channels_last,
+        norm_every=options.record_every,
+    )
+    if options.compile is True or (options.compile == "auto" and device.type == "cuda"):
+        for module in trainer.trained.values():
+            module.compile()  # in place: the names in the state stay those of the plain module
+    folder = folder or RunFolder.create(Path("runs"), "run")
+    return Run(
+        folder=folder,
+        task=task,
+        splits=splits,
+        loaders=loaders,
+        trainer=trainer,
+        plan=plan,
+        evaluation=evaluation or Classification(),
+        checkpoints=checkpoints(folder.checkpoints),
+        recorder=recorder,
+        console=console or Console(),
+        options=options,
+        seed=seed,
+        device=device,
+        config=config or {"trainer": asdict(options), "seed": seed},
+        resumed=resumed,
+    )
+
+
+def prepare_device(options: TrainerOptions) -> torch.device:
+    """Choose the device and set threads and determinism, before anything is made on it."""
+    device = devices.choose(options.device)
+    devices.set_threads(options.threads)
+    devices.set_deterministic(options.deterministic)
+    return device
+
+
+def make_loaders(
+    splits: Splits, loader: Callable[..., Loader], seed: int, device: torch.device
+) -> Loaders:
+    """A loader for each split there is; only the training split is shuffled."""
+
+    def make(dataset: Any, shuffle: bool) -> Loader | None:
+        if dataset is None:
+            return None
+        return loader(dataset, shuffle=shuffle, seed=seed, device=device)
+
+    train = make(splits.train, True)
+    if train is None:
+        raise Refused("the data has no training split; return one as `train`")
+    return Loaders(train, make(splits.validation, False), make(splits.test, False))
+
+
+def make_plan(
+    options: TrainerOptions, batches: int, warmup: float, optimizers: Mapping[str, Optimizer]
+) -> Plan:
+    """How long the run will be: epochs or steps, whichever ends it first; 0 with neither."""
+    per_epoch = -(-batches // options.accumulate)
+    if options.epochs is None and options.steps is None and options.max_minutes is None:
+        raise Refused(
+            "the run would never end: trainer.epochs, trainer.steps and trainer.max_minutes are "
+            "all null; set one of them"
+        )
+    bounds = [] if options.epochs is None else [options.epochs * per_epoch]
+    bounds += [] if options.steps is None else [options.steps]
+    steps = min(bounds, default=0)
+    return Plan(
+        steps=steps,
+        steps_after_warmup=max(1, steps - warmup_steps(warmup, steps)),
+        steps_per_epoch=per_epoch,
+        epochs=-(-steps // per_epoch),
+        has_momentum=all(
+            "momentum" in o.defaults or "betas" in o.defaults for o in optimizers.values()
+        ),
+    )
+
+
+def maker_for(optimizer: MakeOptimizer | Mapping[str, MakeOptimizer], name: str) -> MakeOptimizer:
+    """The maker of one turn's optimizer."""
+    if not isinstance(optimizer, Mapping):
+        return optimizer
+    if name not in optimizer:
+        raise Refused(
+            f"the task trains {name!r}, but optimizer names only {', '.join(optimizer)}; "
+            f"add optimizer.{name}"
+        )
+    return optimizer[name]
+
+
+def make_optimizer(
+    maker: MakeOptimizer,
+    module: nn.Module,
+    choice: ParameterOptions,
+    options: TrainerOptions,
+    device: torch.device,
+) -> Optimizer:
+    """One optimizer over the groups of a module's parameters, fused where asked for."""
+    lr = getattr(maker, "keywords", {}).get("lr")
+    found = parameters.groups(
+        module, lr=lr, freeze=choice.freeze, rules=choice.groups, decay_vectors=choice.decay_vectors
+    )
+    if options.fused is False:
+        optimizer = maker(found)
+    else:
+        optimizer = fused(maker, found, options.fused is True, device)
+    if "closure" in required_arguments(optimizer.step):
+        raise Refused(
+            f"optimizer {type(optimizer).__name__} evaluates the loss several times a step, which "
+            "the five-step loop doesn't; choose another, such as optimizer=adamw"
+        )
+    return optimizer
+
+
+def fused(
+    maker: MakeOptimizer, found: list[dict[str, Any]], required: bool, device: torch.device
+) -> Optimizer:
+    """The optimizer with its fused kernel; without it where `auto` finds that there is none."""
+    with suppress(TypeError, RuntimeError):
+        return maker(found, fused=True)
+    if required:
+        raise Refused(
+            f"trainer.fused is true, but the optimizer has no fused kernel on {device.type}; "
+            "use trainer.fused=auto"
+        )
+    return maker(found)
+
+
+def required_arguments(function: Callable[..., Any]) -> set[str]:
+    """Names of the arguments without a default."""
+    import inspect
+
+    return {
+        name
+        for name, p in inspect.signature(inspect.unwrap(function)).parameters.items()
+        if p.default is p.empty
+    }

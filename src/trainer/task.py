@@ -1,0 +1,149 @@
+"""What a batch means: the turns that a step takes, and what is measured."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from trainer.errors import Refused
+from trainer.reduction import Parts, in_parts
+
+Modules = Mapping[str, nn.Module]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One optimizer's move within a step.
+
+    `optimizer` is the attribute of the task that is trained, and the key of its optimizer.
+    `forward(modules, batch)` gets its modules by name, so that no wrapper (compile, averaged
+    weights, several devices) is bypassed. `loss(outputs, batch)` is a scalar or (sum, weight);
+    `parts` gives (sum, weight) where `loss` doesn't, and None says that a batch can't be split.
+    The turn is taken on every `every`-th step. A classifier has one turn, a GAN has two.
+    """
+
+    optimizer: str
+    forward: Callable[[Modules, Any], Any]
+    loss: Callable[[Any, Any], Any]
+    parts: Parts | None = None
+    every: int = 1
+
+
+class Prediction(NamedTuple):
+    """What a task says of an evaluation batch: outputs, targets, and its loss in parts."""
+
+    outputs: Tensor
+    target: Tensor
+    loss: Tensor
+    weight: Tensor
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What the loop needs of a paradigm; a task is also an `nn.Module`."""
+
+    def turns(self) -> Sequence[Turn]:
+        """The moves of a step, in order."""
+
+    def predict(self, modules: Modules, batch: Any) -> Prediction:
+        """Outputs and targets of an evaluation batch."""
+
+    def example(self, batch: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
+        """The module that is used after training, with inputs by position and by name."""
+
+
+class Supervised(nn.Module):
+    """One model, one optimizer: loss(model(input), target).
+
+    `model` is any module, `loss` any callable (outputs, target). A batch is a tuple or a dict;
+    `inputs` binds its fields to the model's forward: None takes the first by position, a list of
+    fields several by position, a mapping {argument: field} by name. `target` is the field of the
+    target (by default the second). `output` picks what the loss gets when the model returns a
+    tuple (a number) or an object (a name). `weight` is for accumulation: see `reduction.in_parts`.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Callable[[Any, Any], Any],
+        *,
+        inputs: Sequence[str | int] | Mapping[str, str | int] | None = None,
+        target: str | int | None = None,
+        output: str | int | None = None,
+        weight: Literal["samples", "elements"] | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = loss
+        self.inputs: list[str | int] | dict[str, str | int]
+        if isinstance(inputs, Mapping):
+            self.inputs = dict(inputs)
+        else:
+            self.inputs = [0] if inputs is None else list(inputs)
+        self.target = 1 if target is None else target
+        self.output = output
+        self.whole_output = getattr(loss, "whole_output", False)
+        self.parts_of_loss = in_parts(loss, weight)
+
+    def turns(self) -> list[Turn]:
+        """The one turn: the model's."""
+        parts = None if self.parts_of_loss is None else self.parts
+        return [Turn("model", self.forward_model, self.loss, parts)]
+
+    def forward_model(self, modules: Modules, batch: Any) -> Any:
+        """The model's whole output for a batch."""
+        _, inputs, named_inputs = self.example(batch)
+        return modules["model"](*inputs, **named_inputs)
+
+    def example(self, batch: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
+        """The module that is used after training, with inputs by position and by name."""
+        if isinstance(self.inputs, dict):
+            return self.model, (), {a: batch[field] for a, field in self.inputs.items()}
+        return self.model, tuple(batch[field] for field in self.inputs), {}
+
+    def pick(self, outputs: Any) -> Any:
+        """The part of the model's output that is compared with the target."""
+        if self.output is None:
+            return outputs
+        if isinstance(self.output, int) or isinstance(outputs, dict):
+            return outputs[self.output]
+        return getattr(outputs, self.output)
+
+    def loss(self, outputs: Any, batch: Any) -> Any:
+        """What the loss says, untouched."""
+        compared = outputs if self.whole_output else self.pick(outputs)
+        return self.objective(compared, batch[self.target])
+
+    def parts(self, outputs: Any, batch: Any) -> tuple[Tensor, Tensor]:
+        """The loss as (sum, weight)."""
+        compared = outputs if self.whole_output else self.pick(outputs)
+        if self.parts_of_loss is None:
+            raise AssertionError("turns() offers no parts for this loss")
+        return self.parts_of_loss(compared, batch[self.target])
+
+    def predict(self, modules: Modules, batch: Any) -> Prediction:
+        """Outputs, targets, and the loss in parts; a mean of unknown weight counts by sample."""
+        outputs = self.forward_model(modules, batch)
+        target = batch[self.target]
+        picked = self.pick(outputs)
+        if not isinstance(picked, Tensor):
+            raise Refused(
+                f"the model's output is a {type(picked).__name__}, not a tensor; say which part of "
+                f"it is compared with the target: task.output={suggest_field(picked)}"
+            )
+        if self.parts_of_loss is not None:
+            total, weight = self.parts(outputs, batch)
+        else:
+            loss = self.loss(outputs, batch)
+            if isinstance(loss, tuple):
+                total, weight = loss
+            else:
+                total, weight = loss * len(target), loss.new_full((), float(len(target)))
+        return Prediction(picked, target, total, weight)
+
+
+def suggest_field(output: Any) -> str | int:
+    """The likeliest name or position of the logits in a model's output."""
+    names = list(output) if isinstance(output, Mapping) else dir(output)
+    return next((name for name in ("logits", "output", "out") if name in names), 0)

@@ -1,0 +1,77 @@
+"""The YAML files: each builds, each key is an argument, each key has its comment."""
+
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from data.digits import digits
+from data.errors import DataError
+from data.info import ImageInfo
+from data.splits import Splits
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+FILES = sorted([*(CONF / "data").glob("*.yaml"), *(CONF / "loader").glob("*.yaml")])
+
+
+def target(node: dict[str, Any]) -> Any:
+    module, _, name = node["_target_"].rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def loaded(path: Path) -> Any:
+    return OmegaConf.to_container(OmegaConf.load(path))
+
+
+def test_all_are_there() -> None:
+    assert [f"{path.parent.name}/{path.stem}" for path in FILES] == [
+        "data/cifar10",
+        "data/cifar100",
+        "data/digits",
+        "data/fashion_mnist",
+        "data/images",
+        "data/mnist",
+        "loader/default",
+    ]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_keys_are_arguments_and_have_comments(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# ") and lines[1].startswith("# train ")
+    for line in lines[2:]:
+        assert "_target_" in line or "_partial_" in line or "  # " in line, line
+    config = loaded(path)
+    arguments = inspect.signature(target(config)).parameters
+    assert set(config) - {"_target_", "_partial_"} <= set(arguments)
+    if config.get("augment"):
+        target(config["augment"])(**{k: v for k, v in config["augment"].items() if k[0] != "_"})
+    get_type_hints(target(config))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_data_callables_say_what_info_is(path: Path) -> None:
+    config = loaded(path)
+    if path.parent.name == "data":
+        assert get_type_hints(target(config))["return"] == Splits[ImageInfo]
+
+
+def test_digits_and_loader_build_through_hydra() -> None:
+    splits = instantiate(OmegaConf.load(CONF / "data" / "digits.yaml"))
+    assert splits.info == digits().info
+    make = instantiate(OmegaConf.load(CONF / "loader" / "default.yaml"))
+    source = make(splits.train, shuffle=True, seed=0, device="cpu")
+    inputs, targets = next(source.epoch(0))
+    assert inputs.shape == (32, 1, 8, 8) and targets.shape == (32,)
+    assert source.kind == "resident on cpu"
+
+
+def test_images_needs_a_path() -> None:
+    # instantiate wraps the error with the config's key; it is the cause that counts.
+    with pytest.raises(Exception, match=r"data\.path is needed") as error:
+        instantiate(OmegaConf.load(CONF / "data" / "images.yaml"))
+    assert isinstance(error.value.__cause__ or error.value, DataError)
