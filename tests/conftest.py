@@ -4,8 +4,20 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import torch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home of its own, so that no test signs with the key of whoever runs it."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FIVESTEP_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(autouse=True)

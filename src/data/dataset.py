@@ -108,6 +108,11 @@ class Images(Dataset[tuple[Tensor, int]]):
         pixels = self._pixels(np.array([index]))
         return self._normalised(pixels.float().div_(255))[0], int(self.labels[index])
 
+    def picture(self, index: int) -> NDArray[np.uint8]:
+        """Return one sample as stored, to be looked at: uint8 [H, W, C]."""
+        pixels: NDArray[np.uint8] = self._pixels(np.array([index]))[0].permute(1, 2, 0).numpy()
+        return pixels
+
     @property
     def resident_bytes(self) -> int | None:
         """Bytes of all stored pixels, or None where they have to be fetched one by one."""

@@ -16,7 +16,7 @@ class Order:
         shuffle: a new order each epoch, otherwise 0, 1, 2, ...
         seed: what the orders are keyed by.
         drop_last: leave out a smaller last batch.
-        limit_batches: at most so many batches an epoch.
+        limit_batches: at most so many batches an epoch, of the same samples in every epoch.
 
     Raises:
         DataError: no samples, no batches, or a number out of range.
@@ -49,18 +49,28 @@ class Order:
         if problems:
             raise DataError(*problems)
         self.batch_size, self.shuffle = batch_size, shuffle
-        self._count, self._seed = count, seed
+        self._seed = seed
         whole = count // batch_size if drop_last else -(-count // batch_size)
         self.num_batches = whole if limit_batches is None else min(whole, limit_batches)
         self.num_samples = min(count, self.num_batches * batch_size)
         self._epoch = -1
-        self._samples = np.arange(count)
+        # Without drop_last and a limit this is everything. What drop_last leaves out changes each
+        # epoch; what a limit leaves out doesn't: one batch over and over has to be the same one.
+        self._limited = limit_batches is not None
+        self._pool = np.arange(count)
+        if self._limited and shuffle:
+            first = keyed.permutation(keyed.key(seed, keyed.ORDER, 0), count)
+            self._pool = first[: self.num_samples]
+        self._samples = self._pool
 
     def epoch(self, epoch: int) -> Indices:
         """Return the samples of an epoch in order, int64 [num_samples]."""
         if self.shuffle and epoch != self._epoch:
             stream = keyed.key(self._seed, keyed.ORDER, epoch)
-            self._samples, self._epoch = keyed.permutation(stream, self._count), epoch
+            shuffled = keyed.permutation(stream, len(self._pool))
+            # Indexing would copy; the whole set in its own order is the permutation itself.
+            self._samples = self._pool[shuffled] if self._limited else shuffled
+            self._epoch = epoch
         return self._samples[: self.num_samples]
 
     def batch(self, epoch: int, batch: int) -> Indices:

@@ -7,10 +7,8 @@ import signal
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -19,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from data.errors import SampleError
 from data.order import Order
+from data.processes import exit_code, kill, settle, signals_blocked
 from data.sources import BatchSource, one_line, read, shown, to_device
 from data.splits import Indices
 
@@ -108,7 +107,7 @@ class WorkerLoader:
         self._batches: Iterator[Any] | None = None
         self._num_begun = 0
         self._processes: list[BaseProcess] = []
-        self._at_exit = partial(_kill, self._processes)
+        self._at_exit = partial(kill, self._processes)
         self.batch_size, self.num_samples = order.batch_size, order.num_samples
         self.waited = 0.0
         self.kind = f"{num_workers} worker{'s' if num_workers > 1 else ''}"
@@ -145,7 +144,7 @@ class WorkerLoader:
         self._requests.num_open = 0
         # The last reference gone, torch tells the workers to end and waits for them.
         self._batches = self._loader = None
-        _kill(self._processes)
+        kill(self._processes)
         self._processes.clear()
         atexit.unregister(self._at_exit)
 
@@ -163,7 +162,7 @@ class WorkerLoader:
         before = set(multiprocessing.active_children())
         self._loader = self._made()
         try:
-            with _signals_blocked(), warnings.catch_warnings():
+            with signals_blocked(), warnings.catch_warnings():
                 # The error below says it, too.
                 warnings.filterwarnings("ignore", message="Got pickle error")
                 self._batches = iter(self._loader)
@@ -191,7 +190,7 @@ class WorkerLoader:
             collate_fn=_unchanged,
             pin_memory=self._device.type == "cuda",
             timeout=CHECK_SECONDS,
-            worker_init_fn=_ignore_signals,
+            worker_init_fn=settle,
             multiprocessing_context=context,
             persistent_workers=True,
             # Without one, torch draws from the global generator, and so changes the training.
@@ -212,7 +211,7 @@ class WorkerLoader:
                 if "timed out after" in str(error) and time.monotonic() < deadline:
                     continue
                 message = self._why(error, samples, epoch)
-                _kill(self._processes)
+                kill(self._processes)
                 self.close()
                 raise SampleError(message) from error
         self._requests.num_open -= 1
@@ -224,7 +223,7 @@ class WorkerLoader:
     def _why(self, error: BaseException, samples: Indices | None, epoch: int) -> str:
         """Return what happened to the workers, and what to do."""
         where = f"epoch {epoch}" + ("" if samples is None else f", samples {shown(samples)}")
-        ended = [process for process in self._processes if _exit_code(process) not in (None, 0)]
+        ended = [process for process in self._processes if exit_code(process) not in (None, 0)]
         if not ended:
             if "timed out after" in str(error):
                 return (
@@ -249,40 +248,3 @@ class WorkerLoader:
 
 def _unchanged(batch: Any) -> Any:
     return batch
-
-
-def _ignore_signals(worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Block SIGINT and SIGTERM for children born meanwhile: the fork server and its workers.
-
-    A signal to the whole process group would otherwise end the server, and a worker that loses its
-    parent ends itself, before the main process has saved.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    # Its start unblocks both signals, so it has to come first.
-    resource_tracker.ensure_running()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-def _exit_code(process: BaseProcess) -> int | None:
-    process.join(0.2)
-    return process.exitcode
-
-
-def _kill(processes: list[BaseProcess]) -> None:
-    """End what is still alive; workers ignore SIGTERM."""
-    for process in processes:
-        if process.is_alive():
-            process.kill()
-        process.join(5)

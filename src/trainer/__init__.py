@@ -23,9 +23,9 @@ __all__ = [
 if TYPE_CHECKING:
     from trainer.evaluation import Classification
     from trainer.loop import Trainer
+    from trainer.options import TrainerOptions
     from trainer.run import Run, setup
     from trainer.schedule import Plan, Schedule
-    from trainer.schema import TrainerOptions
     from trainer.stages import Result, execute
     from trainer.task import Supervised, Task, Turn
 
@@ -38,7 +38,7 @@ HOMES = {
     "Supervised": "trainer.task",
     "Task": "trainer.task",
     "Trainer": "trainer.loop",
-    "TrainerOptions": "trainer.schema",
+    "TrainerOptions": "trainer.options",
     "Turn": "trainer.task",
     "execute": "trainer.stages",
     "setup": "trainer.run",

@@ -11,6 +11,7 @@ from typing import NoReturn
 from trainer.errors import Refused
 
 COMMANDS = ("train", "list", "show")
+FLAGS = ("--help", "--verbose", "--version", "--config-dir", "--trust")
 
 
 def train_command() -> NoReturn:
@@ -50,14 +51,14 @@ def run(argv: Sequence[str]) -> int:
     """Find the command and carry it out; errors are raised."""
     command, *rest = argv or ["--help"]
     if command in ("--help", "-h", "help"):
-        from trainer.usage import fivestep_help
+        from trainer.config.usage import fivestep_help
 
         print(fivestep_help())
         return 0
     if command in ("--version", "version"):
         return version()
     if command not in COMMANDS:
-        from trainer.catalogue import did_you_mean
+        from trainer.config.catalogue import did_you_mean
 
         near = did_you_mean(command, COMMANDS, "fivestep {}")
         if "=" in command:
@@ -69,13 +70,15 @@ def run(argv: Sequence[str]) -> int:
     if arguments.version:
         return version()
     if arguments.help or words == ["help"]:
-        from trainer.usage import train_help
+        from trainer.config.usage import train_help
 
         print(train_help(existing(folders)))
         return 0
     if command == "list":
         return list_choices(words, existing(folders))
-    return show(words, folders) if command == "show" else train(words, folders)
+    if command == "show":
+        return show(words, folders)
+    return train(words, folders, arguments.trust)
 
 
 class Parser(argparse.ArgumentParser):
@@ -94,6 +97,7 @@ def parse(command: str, words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("--version", action="store_true")
     parser.add_argument("--config-dir", action="append", type=Path, default=[], metavar="DIR")
+    parser.add_argument("--trust", action="append", default=[], metavar="NAME")
     known, unknown = parser.parse_known_intermixed_args(list(words))
     if unknown:
         raise Refused(*(flag_problem(flag) for flag in unknown))
@@ -105,17 +109,17 @@ def flag_problem(flag: str) -> str:
     if flag in ("-m", "--multirun"):
         return f"{flag}: sweeps are not part of this version; start one run for each value"
     name = flag.split("=")[0]
-    if name.startswith("--") and "=" in flag and name != "--config-dir":
+    if name.startswith("--") and "=" in flag and name not in FLAGS:
         return f"there is no flag {name}; overrides have no dashes: {flag.lstrip('-')}"
-    from trainer.catalogue import did_you_mean
+    from trainer.config.catalogue import did_you_mean
 
-    near = did_you_mean(name, ("--help", "--verbose", "--version", "--config-dir"))
+    near = did_you_mean(name, FLAGS)
     return f"there is no flag {name}{near or '; see train --help'}"
 
 
 def existing(folders: Sequence[Path]) -> Sequence[Path]:
     """The folders of --config-dir; raises Refused for one that isn't there."""
-    from trainer.catalogue import folder_problems
+    from trainer.config.catalogue import folder_problems
 
     if problems := folder_problems(folders):
         raise Refused(*problems)
@@ -132,7 +136,7 @@ def version() -> int:
 
 def list_choices(words: Sequence[str], folders: Sequence[Path]) -> int:
     """Print the groups, or the choices of one."""
-    from trainer.usage import listing
+    from trainer.config.usage import listing
 
     if len(words) > 1:
         raise Refused(f"list takes one group, not {len(words)} ({' '.join(words)})")
@@ -144,35 +148,37 @@ def show(words: Sequence[str], folders: Sequence[Path]) -> int:
     """Print the composed config, interpolations as they are written."""
     from omegaconf import OmegaConf
 
-    from trainer.compose import compose
+    from trainer.config.compose import compose
 
     print(OmegaConf.to_yaml(compose(words, folders)), end="")
     return 0
 
 
-def train(words: Sequence[str], folders: Sequence[Path]) -> int:
+def train(words: Sequence[str], folders: Sequence[Path], trusted: Sequence[str] = ()) -> int:
     """Train a new run, or go on with the one that `resume=` names."""
     from trainer.installation import check as check_installation
 
     check_installation()
     folder, others = resumed(words)
     if folder is not None:
-        from trainer.build import resume
+        from trainer.config.build import resume
+
+        run = resume(folder, others, trusted)
+    else:
+        from trainer.config.compose import compose
+
+        config = compose(words, folders)
+        # Only now is torch imported: a wrong key has been told already.
+        from trainer.config.check import check
+
+        check(config)
+        from trainer.config.build import build
+
+        run = build(config, overrides=list(words))
+    if run is not None:  # None: there is nothing left to do
         from trainer.stages import execute
 
-        execute(resume(folder, others))
-        return 0
-    from trainer.compose import compose
-
-    config = compose(words, folders)
-    # Only now is torch imported: a wrong key has been told already.
-    from trainer.check import check
-
-    check(config)
-    from trainer.build import build
-    from trainer.stages import execute
-
-    execute(build(config, overrides=list(words)))
+        execute(run)
     return 0
 
 
@@ -182,7 +188,7 @@ def resumed(words: Sequence[str]) -> tuple[Path | None, list[str]]:
     for word in words:
         if not re.match(r"\+{0,2}resume=", word):
             continue
-        from trainer.overrides import parse as parse_override
+        from trainer.config.overrides import parse as parse_override
 
         override = parse_override(word, {})
         if isinstance(override, str):

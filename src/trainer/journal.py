@@ -3,22 +3,22 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from trainer import atomic
 from trainer import device as devices
 from trainer.commands import nearest, pasteable
 from trainer.errors import Diverged
 from trainer.evaluation import figures, style
 from trainer.evaluation.counts import Counts
 from trainer.recording import MetricsFile, Several
+from trainer.recording.flat import flat
 from trainer.recording.picture import png, sample_grid
 from trainer.recording.summary import summarise
 from trainer.run import Run
+from trainer.storage import atomic
 
 
 class Journal:
@@ -93,6 +93,7 @@ class Journal:
             several = f"/{name}" if len(self.run.trainer.optimizers) > 1 else ""
             values[f"train/lr{several}"] = float(optimizer.param_groups[0]["lr"])
         values |= {f"timing/{name}": value for name, value in self.speed().items()}
+        values["epoch"] = self.run.trainer.epoch
         self.recorder.scalars(self.run.trainer.steps, values)
         self.read.clear()
         self.mark = (time.monotonic(), self.run.loaders.train.waited, self.run.trainer.steps)
@@ -177,14 +178,13 @@ class Journal:
         complete = trainer.epoch - 1 if trainer.batch == 0 else trainer.epoch
         self.run.console.evaluated(complete, trainer.steps, measured, best)
 
-    def measured(self, split: str, values: Mapping[str, float], counts: Counts) -> None:
-        """Write down the final figures of a split, with its confusion matrix as a picture."""
-        step = self.run.trainer.steps
-        self.recorder.scalars(step, {f"final/{split}/{n}": value for n, value in values.items()})
+    def confused(self, split: str, counts: Counts) -> None:
+        """Show the confusion matrix of a split, as it is at the end."""
         figure = figures.confusion_matrix(
             counts.confusion().numpy(), self.run.splits.info.classes, split
         )
-        self.recorder.image(step, f"{split}/confusion_matrix", style.as_pixels(figure))
+        pixels = style.as_pixels(figure)
+        self.recorder.image(self.run.trainer.steps, f"{split}/confusion_matrix", pixels)
 
     def samples_picture(self) -> None:
         """Show the first training batch as the model gets it."""
@@ -219,18 +219,6 @@ class Journal:
     def close(self) -> None:
         """Close the recorders."""
         self.recorder.close()
-
-
-def flat(config: Any, prefix: str = "") -> dict[str, Any]:
-    """A nested config as one level of dotted names."""
-    if is_dataclass(config) and not isinstance(config, type):
-        config = asdict(config)
-    if not isinstance(config, Mapping):
-        return {prefix: config}
-    result: dict[str, Any] = {}
-    for name, value in config.items():
-        result |= flat(value, f"{prefix}.{name}" if prefix else str(name))
-    return result
 
 
 def one_sample(batch: Any) -> Any:

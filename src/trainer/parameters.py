@@ -29,7 +29,7 @@ def groups(
     unused = [
         f"parameters: the pattern {pattern!r} matches none of the {len(names)} parameters, "
         f"such as {', '.join(names[:3])}; patterns match whole names: 'features.*'"
-        for pattern in [*freeze, *(str(rule["match"]) for rule in rules)]
+        for pattern in [*freeze, *(pattern for rule in rules for pattern in patterns_of(rule))]
         if not any(fnmatchcase(name, pattern) for name in names)
     ]
     if unused:
@@ -40,7 +40,7 @@ def groups(
             parameter.requires_grad_(False)
         if not parameter.requires_grad:
             continue
-        rule = next((i for i, r in enumerate(rules) if fnmatchcase(name, str(r["match"]))), -1)
+        rule = next((i for i, r in enumerate(rules) if matches(name, patterns_of(r))), -1)
         decays = decay_vectors or parameter.dim() >= 2
         found.setdefault((rule, decays), []).append(parameter)
     if not found:
@@ -56,6 +56,12 @@ def groups(
             options = {"weight_decay": 0.0} | options
         result.append({"params": members, **options})
     return result
+
+
+def patterns_of(rule: Mapping[str, Any]) -> list[str]:
+    """The one pattern of a rule, or its several."""
+    match = rule["match"]
+    return [match] if isinstance(match, str) else list(match)
 
 
 def options_of(rule: Mapping[str, Any], lr: float | None) -> dict[str, Any]:

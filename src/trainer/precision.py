@@ -68,7 +68,7 @@ class Precision:
 
     def backward(self, loss: Tensor) -> None:
         """Gradients of the loss, scaled where the precision needs it."""
-        (loss if self.scaler is None else self.scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
 
     def step(
         self, optimizer: Optimizer, parameters: list[nn.Parameter], measure: bool

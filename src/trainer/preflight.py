@@ -42,17 +42,18 @@ def size_of_state(run: Run) -> int:
 def metric_problems(run: Run) -> Iterator[str]:
     """The metric that chooses the best, and those that schedules watch, have to exist."""
     known = run.evaluation.names(run.splits.info.classes)
-    wanted = [("evaluation.select", run.evaluation.select)]
-    wanted += [("scheduler.metric", s.metric) for s in run.trainer.schedules.values() if s.metric]
-    for where, name in wanted:
+    watched = [("scheduler.metric", s.metric) for s in run.trainer.schedules.values() if s.metric]
+    if run.evaluation.patience is not None:
+        watched.append(("evaluation.patience", run.evaluation.select))
+    for where, name in [("evaluation.select", run.evaluation.select), *watched]:
         if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
             shown = ", ".join(n for n in known if "/" not in n)
             yield f"{where} is {name!r}, which is no metric; {hint}there are {shown}"
-        elif run.splits.validation is None:
+        elif run.splits.validation is None and (where, name) in watched:
             yield (
-                f"{where} is {name!r}, but there is no validation split to measure it on; "
+                f"{where} needs {name!r}, but there is no validation split to measure it on; "
                 "set data.validation to a share such as 0.1"
             )
 

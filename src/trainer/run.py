@@ -12,16 +12,16 @@ from torch.optim import Optimizer
 
 from trainer import device as devices
 from trainer import parameters
-from trainer.checkpoint import Checkpoints
 from trainer.errors import Refused
 from trainer.evaluation import Classification
-from trainer.folder import RunFolder
 from trainer.loop import Trainer
+from trainer.options import ParameterOptions, TrainerOptions
 from trainer.precision import Precision
 from trainer.protocols import Loader, Recorder, Splits
 from trainer.recording import Console, Silent
 from trainer.schedule import Plan, Schedule, warmup_steps
-from trainer.schema import ParameterOptions, TrainerOptions
+from trainer.storage.checkpoint import Checkpoints
+from trainer.storage.folder import RunFolder
 from trainer.task import Task
 
 MakeOptimizer = Callable[..., Optimizer]

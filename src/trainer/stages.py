@@ -3,27 +3,18 @@
 The five steps themselves are in loop.py; here is what happens between them.
 """
 
-import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import nn
-
-from trainer.evaluation import report
-from trainer.evaluation.baselines import MAX_TRAIN, baselines, draw
-from trainer.evaluation.counts import Counts
 from trainer.journal import Journal
+from trainer.measuring import evaluate, measure
 from trainer.preemption import Interruption
 from trainer.preflight import preflight
 from trainer.profiling import profiling
-from trainer.protocols import Loader
 from trainer.run import Run
 from trainer.seeding import random_state, restore_random_state, seed_all
-
 
 # A file that is flushed to the disk costs a millisecond: short epochs don't write it each time.
 STATUS_SECONDS = 2.0
@@ -66,14 +57,14 @@ def execute(run: Run) -> Result:
             preflight(run)
             begun = True
             result = work(run)
-            run.folder.status("finished", exit_code=0, metrics=dict(result.metrics), **place(run))
+            tell(run, "finished", exit_code=0, metrics=result.metrics)
             return result
     except BaseException as error:
         code = getattr(error, "exit_code", 130 if isinstance(error, KeyboardInterrupt) else 1)
         if begun or run.resumed:
             state = "preempted" if code in (130, 143) else "failed"
             reason = str(error) or type(error).__name__
-            run.folder.status(state, reason=reason, exit_code=code, **place(run))
+            tell(run, state, reason=reason, exit_code=code)
         else:
             run.folder.discard()
         raise
@@ -84,9 +75,16 @@ def execute(run: Run) -> Result:
         run.folder.release()
 
 
-def place(run: Run) -> dict[str, int]:
-    """Where the run stands, for its status."""
-    return {"step": run.trainer.steps, "epoch": run.trainer.epoch}
+def tell(
+    run: Run,
+    state: str,
+    reason: str | None = None,
+    exit_code: int | None = None,
+    metrics: Mapping[str, float] | None = None,
+) -> None:
+    """Write into status.json where the run stands."""
+    step, epoch = run.trainer.steps, run.trainer.epoch
+    run.folder.status(state, reason, step=step, epoch=epoch, exit_code=exit_code, metrics=metrics)
 
 
 def work(run: Run) -> Result:
@@ -95,14 +93,15 @@ def work(run: Run) -> Result:
     seed_all(run.seed, "training")
     if run.resumed:
         progress = resume(run)
-    journal = Journal(run, progress.pending, run.trainer.steps if run.resumed else None)
+    journal = Journal(run, progress.pending, run.trainer.steps + 1 if run.resumed else None)
     try:
         journal.introduce()
-        run.folder.status("running", **place(run))
+        tell(run, "running")
         reason = train(run, journal, progress)
         run.console.finish()
         run.console.say(f"Training ended: {reason}.")
-        metrics, reports = evaluate(run, journal, progress)
+        load_best(run, progress)
+        metrics, reports = evaluate(run, journal)
         journal.finish(metrics)
         journal.conclude(reports)
     finally:
@@ -187,7 +186,7 @@ def end_epoch(run: Run, journal: Journal, progress: Progress, *, last: bool) -> 
         save(run, journal, progress, best=is_best)
     if time.monotonic() - progress.told > STATUS_SECONDS:
         progress.told = time.monotonic()
-        run.folder.status("running", metrics=values, **place(run))
+        tell(run, "running", metrics=values)
 
 
 def take_best(run: Run, progress: Progress, values: Mapping[str, float]) -> bool:
@@ -223,6 +222,20 @@ def save(run: Run, journal: Journal, progress: Progress, *, best: bool = False) 
         training=trainer.state_dict() | {"random": random_state()},
         state=asdict(progress) | {"epoch": trainer.epoch, "batch": trainer.batch},
         best=best,
+        metric=progress.best if best else None,
+    )
+
+
+def load_best(run: Run, progress: Progress) -> None:
+    """Go back to the weights that validation chose; without validation the last ones stay."""
+    best = run.checkpoints.best()
+    if best is None:
+        run.console.say("Evaluating the last weights: without validation there is no best.")
+        return
+    best.load_into(run.trainer.trained, run.trainer.ema.modules if run.trainer.ema else None)
+    run.console.say(
+        f"Evaluating the weights of epoch {progress.best_epoch} (step {progress.best_step}), "
+        f"the best {run.evaluation.select} on validation."
     )
 
 
@@ -242,89 +255,3 @@ def resume(run: Run) -> Progress:
     run.console.say(f"Continuing from step {run.trainer.steps}, epoch {run.trainer.epoch}.")
     state = checkpoint.state()
     return Progress(**{name: state[name] for name in Progress.__dataclass_fields__} | {"told": 0.0})
-
-
-def evaluation_modules(run: Run) -> dict[str, nn.Module]:
-    """The modules that are evaluated: averaged weights stand in for the trained ones."""
-    return run.trainer.modules | (run.trainer.ema.modules if run.trainer.ema else {})
-
-
-def measure(run: Run, loader: Loader, *, keep: bool = False) -> Counts:
-    """Run the evaluated modules over a split; nothing is read back before the end."""
-    modules, info = evaluation_modules(run), run.splits.info
-    counts = run.evaluation.start(info.num_classes, run.device, keep=keep, classes=info.classes)
-    for module in modules.values():
-        module.eval()
-    with torch.no_grad():
-        for batch in loader.epoch(0):
-            with run.trainer.precision.context:
-                prediction = run.task.predict(modules, batch)
-            counts.update(
-                prediction.outputs.float(), prediction.target, prediction.loss, prediction.weight
-            )
-    for module in run.trainer.modules.values():
-        module.train()
-    return counts
-
-
-def evaluate(
-    run: Run, journal: Journal, progress: Progress
-) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
-    """Measure the best weights on validation and on the test split, and write the reports."""
-    best = run.checkpoints.best()
-    if best is not None:
-        best.load_into(run.trainer.trained, run.trainer.ema.modules if run.trainer.ema else None)
-        run.console.say(
-            f"Evaluating the weights of epoch {progress.best_epoch} "
-            f"(step {progress.best_step}), the best {run.evaluation.select} on validation."
-        )
-    metrics: dict[str, float] = {}
-    reports: dict[str, dict[str, Any]] = {}
-    for split in ("validation", "test"):
-        loader: Loader | None = getattr(run.loaders, split)
-        if loader is None:
-            continue
-        counts = measure(run, loader, keep=True)
-        values = counts.values()
-        if not all(math.isfinite(value) for value in values.values()):
-            run.console.warn(f"some metrics on {split} are not finite: {values}")
-        metrics |= {f"{split}/{name}": value for name, value in values.items()}
-        reports[split] = write_report(run, split, loader, counts)
-        journal.measured(split, values, counts)
-    return metrics, reports
-
-
-def write_report(run: Run, split: Any, loader: Loader, counts: Counts) -> dict[str, Any]:
-    """The files of one split under evaluation/."""
-    dataset, info = getattr(run.splits, split), run.splits.info
-    baseline = None
-    if split == "test" and run.evaluation.baselines:
-        test = (pair for pair in loader.epoch(0) if isinstance(pair, tuple))
-        baseline = baselines(plain_batches(run), test, seed=run.seed)
-    return report.write(
-        run.folder.path,
-        split,
-        counts,
-        info.classes,
-        indices=list(sample_indices(loader)),
-        names=getattr(dataset, "names", None),
-        picture=getattr(dataset, "picture", None),
-        mistakes=run.evaluation.mistakes if split == "test" else 0,
-        baseline=baseline,
-    )
-
-
-def plain_batches(run: Run) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Training samples without augmentation, as many as the baselines look at."""
-    dataset = run.splits.train
-    chosen = draw(len(dataset), MAX_TRAIN, run.seed)
-    for first in range(0, len(chosen), 256):
-        pairs = [dataset[index] for index in chosen[first : first + 256]]
-        inputs = torch.stack([torch.as_tensor(pair[0]) for pair in pairs])
-        yield inputs, torch.tensor([int(pair[1]) for pair in pairs])
-
-
-def sample_indices(loader: Loader) -> Iterator[int]:
-    """Which samples an evaluation saw, in its order."""
-    for batch in range(len(loader)):
-        yield from loader.indices(0, batch)

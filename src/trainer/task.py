@@ -49,9 +49,6 @@ class Task(Protocol):
     def predict(self, modules: Modules, batch: Any) -> Prediction:
         """Outputs and targets of an evaluation batch."""
 
-    def example(self, batch: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
-        """The module that is used after training, with inputs by position and by name."""
-
 
 class Supervised(nn.Module):
     """One model, one optimizer: loss(model(input), target).

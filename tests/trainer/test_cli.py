@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from trainer import cli, faults
-from trainer.catalogue import groups
 from trainer.cli import main
-from trainer.compose import compose
+from trainer.config.catalogue import groups
+from trainer.config.compose import compose
+from trainer.config.usage import EXAMPLES, train_help
 from trainer.errors import Diverged, Refused
-from trainer.usage import EXAMPLES, train_help
 
 Capture = pytest.CaptureFixture[str]
 
@@ -128,7 +128,9 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("installed")
 def test_train_checks_builds_and_executes(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[object] = []
-    monkeypatch.setattr("trainer.build.build", lambda config, overrides: (config.seed, overrides))
+    monkeypatch.setattr(
+        "trainer.config.build.build", lambda config, overrides: (config.seed, overrides)
+    )
     monkeypatch.setattr("trainer.stages.execute", done.append)
     assert main(["train", "seed=3", "model=mlp"]) == 0
     assert done == [(3, ["seed=3", "model=mlp"])]
@@ -142,7 +144,7 @@ def test_train_refuses_before_anything_is_built(
         raise AssertionError
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("trainer.build.build", never)
+    monkeypatch.setattr("trainer.config.build.build", never)
     assert "optimizer.foo is no argument" in refused(capsys, "train", "+optimizer.foo=1")
     assert "did you mean seed=1?" in refused(capsys, "train", "sead=1")
     assert list(tmp_path.iterdir()) == []
@@ -151,12 +153,12 @@ def test_train_refuses_before_anything_is_built(
 @pytest.mark.usefixtures("installed")
 def test_resume_composes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[object] = []
-    monkeypatch.setattr("trainer.build.resume", lambda *a: a, raising=False)
+    monkeypatch.setattr("trainer.config.build.resume", lambda *a: a, raising=False)
     monkeypatch.setattr("trainer.stages.execute", done.append)
-    monkeypatch.setattr("trainer.compose.compose", lambda *_: 1 / 0)
+    monkeypatch.setattr("trainer.config.compose.compose", lambda *_: 1 / 0)
     assert main(["train", "resume=runs/a b", "trainer.epochs=9"]) == 0
     assert main(["train", 'resume="runs/a (b)"']) == 0
-    assert done == [(Path("runs/a b"), ["trainer.epochs=9"]), (Path("runs/a (b)"), [])]
+    assert done == [(Path("runs/a b"), ["trainer.epochs=9"], []), (Path("runs/a (b)"), [], [])]
     assert cli.resumed(["resume=null", "seed=1"]) == (None, ["seed=1"])
     assert cli.resumed(["seed=1"]) == (None, ["seed=1"])
 

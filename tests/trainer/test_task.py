@@ -55,8 +55,8 @@ def transformers_model() -> nn.Module:
         num_hidden_layers=1,
         num_attention_heads=2,
         intermediate_size=16,
-        num_labels=5,
     )
+    config.num_labels = 5
     model: nn.Module = ViTForImageClassification(config)
     return model
 
@@ -135,10 +135,10 @@ def test_dict_batches_bind_by_position_or_by_name(inputs: Any, output: Any, kind
     left, target = feed.batches[0]
     batch = {"a": left, "b": left * 2, "label": target}
     torch.manual_seed(1)
-    task = Supervised(
-        TwoInputs(kind), nn.CrossEntropyLoss(), inputs=inputs, target="label", output=output
-    )
-    expected = nn.functional.cross_entropy(task.model.linear(left * 3), target).item()
+    model = TwoInputs(kind)
+    linear = model.linear
+    task = Supervised(model, nn.CrossEntropyLoss(), inputs=inputs, target="label", output=output)
+    expected = nn.functional.cross_entropy(linear(left * 3), target).item()
     assert train(task, batch, steps=1) == pytest.approx([expected], abs=1e-6)
 
 

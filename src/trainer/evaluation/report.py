@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import atomic
 from trainer.evaluation.counts import Counts, Kept
+from trainer.storage import atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -41,8 +41,8 @@ class TensorBoard:
     ) -> None:
         if folder is None:
             raise ValueError("TensorBoard needs a folder; the stage calls recorder(folder=...)")
-        from tensorboard.compat.proto import event_pb2, summary_pb2  # type: ignore[import-untyped]
-        from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+        from tensorboard.summary.writer.record_writer import RecordWriter
 
         self._event, self._summary = event_pb2, summary_pb2
         self._file = _EventFile(Path(folder))
@@ -76,7 +76,7 @@ class TensorBoard:
     def text(self, step: int, name: str, text: str) -> None:
         """Record a text, shown as Markdown."""
         from tensorboard.compat.proto import tensor_pb2, types_pb2
-        from tensorboard.plugins.text.metadata import create_summary_metadata  # type: ignore[import-untyped]
+        from tensorboard.plugins.text.metadata import create_summary_metadata
 
         content = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=[text.encode()])
         metadata = create_summary_metadata(display_name=name, description="")
@@ -89,7 +89,7 @@ class TensorBoard:
         the best checkpoint, not of the last step. Numbers and truth values of the config keep
         their type, all else is text.
         """
-        from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2  # type: ignore[import-untyped]
+        from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
         started = plugin_data_pb2.SessionStartInfo(start_time_secs=self._file.opened)
         for name, value in config.items():

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
+from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator,
 )
-from tensorboard.backend.event_processing.event_multiplexer import (  # type: ignore[import-untyped]
+from tensorboard.backend.event_processing.event_multiplexer import (
     EventMultiplexer,
 )
 
@@ -63,7 +63,7 @@ def test_images_and_texts_come_back(tmp_path: Path) -> None:
 
 
 def test_hyperparameters_and_metrics_are_one_run(tmp_path: Path) -> None:
-    from tensorboard.plugins.hparams import metadata  # type: ignore[import-untyped]
+    from tensorboard.plugins.hparams import metadata
 
     recorder = TensorBoard(tmp_path / "run" / "tensorboard")
     recorder.scalars(40, {"validation/accuracy": 0.91})

@@ -1,0 +1,1 @@
+"""The front door: config in, real objects out. Only here are Hydra and OmegaConf known."""

@@ -1,0 +1,201 @@
+"""The door: config in, objects out. Nothing behind it has seen a config."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch.optim import Optimizer
+
+from trainer.commands import nearest
+from trainer.config.check import make_importable
+from trainer.config.drift import apply, refuse_drift, refuse_untrusted
+from trainer.errors import Refused
+from trainer.options import ParameterOptions, TrainerOptions
+from trainer.recording import Console
+from trainer.run import MakeOptimizer, Run, prepare_device, setup
+from trainer.schedule import Plan, Schedule
+from trainer.seeding import derive, seed_all
+from trainer.storage.environment import environment
+from trainer.storage.folder import RunFolder
+
+SCHEDULE = "trainer.schedule.Schedule"
+
+
+def build(
+    config: DictConfig,
+    overrides: Sequence[str] = (),
+    *,
+    name: str = "run",
+    folder: RunFolder | None = None,
+) -> Run | None:
+    """Build everything that a checked config names; the sizes come from the data.
+
+    `name` is the folder under runs/ when `run.name` is null. A `run.dir` (or `folder`) that holds
+    a run goes on, if it was started with the same config; None says that it is finished. Raises
+    Refused (with the node's path) for arguments that the things themselves refuse; a fresh folder
+    is then gone again.
+    """
+    folder = folder or new_folder(config, name)
+    try:
+        if folder.state == "finished":
+            print(f"{nearest(folder.path)} is already complete; nothing was done.")
+            folder.release()
+            return None
+        run = assemble(config, folder)
+        chosen = resolved(config)
+        if folder.state == "fresh":
+            write_records(chosen, run, overrides)
+        else:
+            refuse_drift(folder.read_config().config, chosen, folder.path)
+        return replace(run, config=chosen, resumed=folder.state != "fresh")
+    except BaseException:
+        folder.discard()
+        folder.release()
+        raise
+
+
+def resume(path: Path, overrides: Sequence[str] = (), trusted: Sequence[str] = ()) -> Run | None:
+    """Build the run that a folder holds, to go on in place; None when it is finished.
+
+    Only overrides that leave the result as it would have been are taken. A config that this user
+    didn't sign may name only what fivestep itself ships, and what `trusted` lists.
+    """
+    make_importable(Path.cwd())
+    folder = RunFolder.open(path, write=True)
+    try:
+        stored = folder.read_config()
+        if stored.origin != "own":
+            refuse_untrusted(stored.config, trusted, path)
+        config = OmegaConf.create(stored.config)
+        problems = [p for p in (apply(config, word) for word in overrides) if p]
+        if problems:
+            raise Refused(*problems)
+        config.resume = None
+    except BaseException:
+        folder.release()
+        raise
+    return build(config, folder=folder)
+
+
+def new_folder(config: DictConfig, name: str) -> RunFolder:
+    """The folder of a fresh run: `run.dir` exactly, or a unique one under runs/."""
+    if config.run.dir is not None:
+        return RunFolder.claim(Path(config.run.dir))
+    return RunFolder.create(Path("runs"), config.run.name or name)
+
+
+def assemble(config: DictConfig, folder: RunFolder) -> Run:
+    """Data first, then what depends on its sizes, then what depends on the length of the run."""
+    options = TrainerOptions(**plain(config.trainer))
+    prepare_device(options)
+    splits = make(config, "data")
+    fill_in(config, "info", asdict(splits.info))
+    seed_all(config.seed, "weights")
+    task = make(config, "task", model=make(config, "model"), loss=make(config, "loss"))
+    return setup(
+        task,
+        splits,
+        loader=partial_of(config, "loader"),
+        optimizer=optimizer_of(config),
+        schedule=partial(make_schedule, config),
+        options=options,
+        parameter_options=ParameterOptions(**plain(config.parameters)),
+        evaluation=make(config, "evaluation"),
+        checkpoints=partial_of(config, "checkpoint"),
+        recorder=partial_of(config, "recorder"),
+        folder=folder,
+        console=Console(log=folder.log),
+        seed=derive(config.seed, "order"),
+        warmup=OmegaConf.select(config, "scheduler.warmup", default=0) or 0,
+    )
+
+
+def optimizer_of(config: DictConfig) -> MakeOptimizer | Mapping[str, MakeOptimizer]:
+    """One optimizer for every turn of the task, or one by the name of each."""
+    if "_target_" in config.optimizer:
+        return partial_of(config, "optimizer")  # type: ignore[no-any-return]
+    return {str(name): partial_of(config, f"optimizer.{name}") for name in config.optimizer}
+
+
+def make_schedule(config: DictConfig, optimizer: Optimizer, plan: Plan) -> Schedule:
+    """The schedule of one optimizer; a bare torch scheduler moves by step."""
+    fill_in(config, "plan", asdict(plan))
+    maker = partial_of(config, "scheduler")
+    try:
+        if config.scheduler._target_ == SCHEDULE:
+            schedule: Schedule = maker(optimizer, steps=plan.steps)
+            return schedule
+        return Schedule(optimizer, maker)
+    except (TypeError, ValueError) as error:
+        raise refusal(config, "scheduler", error) from error
+
+
+def make(config: DictConfig, path: str, **arguments: Any) -> Any:
+    """The thing that a node names, with further arguments that only the door knows."""
+    try:
+        return instantiate(OmegaConf.select(config, path), _convert_="all", **arguments)
+    except InstantiationException as error:
+        cause = error.__cause__ or error
+        if hasattr(cause, "exit_code"):
+            raise cause from None
+        raise refusal(config, path, cause) from error
+
+
+def partial_of(config: DictConfig, path: str) -> Any:
+    """The thing that a node names, to be called once its other arguments are known."""
+    return make(config, path, _partial_=True)
+
+
+def refusal(config: DictConfig, path: str, cause: BaseException) -> Refused:
+    """One line for what a constructor says against its arguments."""
+    if isinstance(cause, Refused):
+        return cause
+    target = OmegaConf.select(config, f"{path}._target_")
+    first = next((line.strip() for line in str(cause).splitlines() if line.strip()), "")
+    where = ""
+    trace = cause.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is not None:
+        where = f" (raised in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
+    return Refused(
+        f"{path}: {target} can't be built: {type(cause).__name__}: {first[:400]}{where}; "
+        f"change the keys under {path}, or see them with: fivestep show"
+    )
+
+
+def fill_in(config: DictConfig, name: str, values: Mapping[str, Any]) -> None:
+    """Make values known to interpolations such as ${info.num_classes}."""
+    OmegaConf.set_struct(config, False)
+    config[name] = OmegaConf.create(dict(values))
+
+
+def plain(node: DictConfig) -> dict[str, Any]:
+    """A node as a plain dict, resolved."""
+    container = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(container, dict)
+    return {str(name): value for name, value in container.items()}
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """All that was chosen, with every interpolation replaced by its value."""
+    return {name: value for name, value in plain(config).items() if name not in ("info", "plan")}
+
+
+def write_records(chosen: Mapping[str, Any], run: Run, overrides: Sequence[str]) -> None:
+    """config.yaml, overrides.yaml, info.json and environment.json of a fresh run."""
+    run.folder.write_config(chosen, overrides)
+    run.folder.write_info(asdict(run.splits.info))
+    seeds = {"seed": chosen["seed"], "split_seed": chosen["data"].get("split_seed")}
+    run.folder.write_environment(
+        environment(
+            device=str(run.device),
+            data_fingerprint=getattr(run.splits.info, "fingerprint", None),
+            seeds={name: seed for name, seed in seeds.items() if seed is not None},
+        )
+    )

@@ -1,0 +1,261 @@
+"""From YAML files and overrides to one config, with every problem in it told at once; no torch."""
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.config.catalogue import Group, did_you_mean, folder_problems, groups, sources
+from trainer.errors import Refused
+
+if sys.version_info >= (3, 14):
+    raise Refused(
+        f"this is Python {sys.version_info[0]}.{sys.version_info[1]}, and hydra-core 1.3 does not "
+        "start on it; use Python 3.11 to 3.13"
+    )
+
+import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+from omegaconf.errors import (
+    InterpolationKeyError,
+    InterpolationToMissingValueError,
+    OmegaConfBaseException,
+)
+
+from trainer.config.overrides import Known, Override, dotted, judge_choice, judge_value, parse
+from trainer.config.schema import SECTIONS
+from trainer.config.schema import problems as schema_problems
+
+# Filled in after the composition, by what the data and the length of the run turn out to be.
+LATER = ("info", "plan")
+OVERLAYS = ("experiment", "debug")
+
+
+def compose(overrides: Sequence[str] = (), config_dirs: Sequence[Path] = ()) -> DictConfig:
+    """The config of a run: train.yaml, one choice from each group, then the overrides.
+
+    `config_dirs` add groups and choices; one with a name of ours stands in for ours. The result
+    is struct (a wrong key raises) and keeps its interpolations, `${info.*}` and `${plan.*}` too.
+    `run.name` is filled in from the choices where it is null. Raises Refused with every problem:
+    grammar, groups, choices, keys, types, ranges, interpolations, values that are still missing.
+    """
+    if missing := folder_problems(config_dirs):
+        raise Refused(*missing)
+    catalogue, folders = groups(config_dirs), sources(config_dirs)
+    parsed = [parse(text, catalogue) for text in overrides]
+    problems = [each for each in parsed if isinstance(each, str)]
+    read = [each for each in parsed if isinstance(each, Override)]
+    chosen = [each for each in read if is_choice(each, folders)]
+    try:
+        known = Known({}, catalogue, folders)
+        choices, found = sort_out(chosen, known, judge_choice)
+        problems += found
+        # Null stands for no choice, and leaves the ones of train.yaml as they are.
+        choices = [each for each in choices if each.value is not None or each.kind == "delete"]
+        loaded = load(choices, folders)
+        known = Known(raw(loaded.config), catalogue, folders)
+        bad = {each.key for each in chosen} - {each.key for each in choices}
+        values = [each for each in read if each not in chosen and can_judge(each, bad, catalogue)]
+        values, found = sort_out(values, known, judge_value)
+        problems += found
+        loaded = load(choices + values, folders) if values else loaded
+    except Refused as error:
+        raise Refused(*problems, *error.problems) from error.__cause__
+    plain, found = resolved(loaded.config)
+    problems += [*found, *shape_problems(plain, catalogue), *schema_problems(plain)]
+    if problems:
+        raise Refused(*dict.fromkeys(problems))
+    if loaded.config.run.name is None:
+        loaded.config.run.name = f"{loaded.choices['data']}-{loaded.choices['model']}"
+    return loaded.config
+
+
+def is_choice(override: Override, folders: Sequence[Path]) -> bool:
+    """Whether the override chooses from a group, by Hydra's rule: its key is a folder."""
+    return not isinstance(override.value, dict) and any(
+        (folder / override.key).is_dir() for folder in folders
+    )
+
+
+def can_judge(override: Override, bad: set[str], catalogue: Mapping[str, Group]) -> bool:
+    """Whether the keys that the override refers to are known in spite of wrong choices."""
+    section = override.key.split(".")[0]
+    # A wrong experiment could have chosen anything.
+    return section not in bad and not (section in catalogue and bad.intersection(OVERLAYS))
+
+
+def sort_out(
+    overrides: Sequence[Override], known: Known, judge: Any
+) -> tuple[list[Override], list[str]]:
+    """The overrides that are right, and the lines about those that are not."""
+    right, problems = [], []
+    for override in overrides:
+        found = judge(override, known)
+        problems += found
+        if not found:
+            right.append(override)
+    return right, problems
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What Hydra made of the files, and the choice from each group."""
+
+    config: DictConfig
+    choices: dict[str, str]
+
+
+def load(overrides: Sequence[Override], folders: Sequence[Path]) -> Loaded:
+    """Compose with Hydra; what it can't read becomes a Refused with the file and the line."""
+    texts = [override.text for override in overrides]
+    main = next(i for i, folder in enumerate(folders) if (folder / "train.yaml").is_file())
+    if len(folders) > 1:
+        after = [
+            QuotedString(f"file://{f}", Quote.double).with_quotes() for f in folders[main + 1 :]
+        ]
+        texts.append(f"hydra.searchpath=[{','.join(after)}]")
+    try:
+        with initialize_config_dir(str(folders[main]), version_base="1.3"):
+            # hydra.searchpath can only append, and a user's choice comes before one of ours.
+            searchpath = GlobalHydra.instance().config_loader().get_search_path()
+            for folder in folders[:main]:
+                searchpath.prepend("--config-dir", f"file://{folder}", anchor="main")
+            config = hydra_compose("train", texts, return_hydra_config=True)
+    except yaml.MarkedYAMLError as error:
+        raise Refused(yaml_problem(error)) from error
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError) as error:
+        raise Refused(hydra_problem(error, folders)) from error
+    chosen: dict[str, Any] = {str(k): v for k, v in config.hydra.runtime.choices.items()}
+    choices = {
+        name: re.sub(r"[^\w.-]+", "-", v if isinstance(v, str) else "-".join(map(str, v or ())))
+        for name, v in chosen.items()
+    }
+    with open_dict(config):
+        del config["hydra"]
+    return Loaded(config, choices)
+
+
+def yaml_problem(error: yaml.MarkedYAMLError) -> str:
+    """The file, line and column of a syntax error, and what it is."""
+    mark = error.problem_mark or error.context_mark
+    what = error.problem or error.context or "it is no YAML"
+    if mark is None:
+        return f"a config file can't be read: {what}"
+    tab = "; indent with spaces" if "\\t" in what else ""
+    return f"{near_path(mark.name)}:{mark.line + 1}:{mark.column + 1}: {what}{tab}"
+
+
+def near_path(name: str) -> str:
+    """A file as seen from the current folder, where that is shorter."""
+    relative = os.path.relpath(name)
+    return relative if len(relative) < len(name) else name
+
+
+def hydra_problem(error: Exception, folders: Sequence[Path]) -> str:
+    """One line for what Hydra or OmegaConf could not put together."""
+    text = (str(error) or str(error.__cause__)).splitlines()[0].rstrip(".")
+    if wanted := re.search(r"Could not (?:find|load) '(\w+)/([^']+)'", text):
+        group, choice = wanted.groups()
+        names = [file.stem for folder in folders for file in folder.glob(f"{group}/*.yaml")]
+        hint = did_you_mean(choice, names)
+        where = "" if text.startswith("In 'train'") else f" ({text.partition(':')[0].lower()})"
+        choices = f"choices: {', '.join(sorted(names))}"
+        return f"{group}={choice} is not to be had{where}{hint or ';'} {choices}"
+    if wanted := re.search(r"In '([^']+)': Could not override '([^']+)'", text):
+        names = [path.name for folder in folders for path in folder.glob("*/")]
+        return f"{wanted[1]}.yaml overrides {wanted[2]}, no group{did_you_mean(wanted[2], names)}"
+    if key := re.search(r"full_key: (\S+)", str(error.__cause__)):
+        return f"{key[1]}: {text}; an interpolation is written ${{section.key}}"
+    return f"the config can't be composed: {text}"
+
+
+def raw(config: DictConfig) -> dict[str, Any]:
+    """The config as plain containers, interpolations as they are written."""
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    return {str(key): value for key, value in plain.items()}
+
+
+def resolved(config: DictConfig) -> tuple[dict[str, Any], list[str]]:
+    """The config as plain containers, interpolations resolved but for what is known later.
+
+    Also a line for each value that is missing and each interpolation that leads nowhere.
+    """
+    problems: list[str] = []
+    circular: list[str] = []
+    paths = [*dotted(raw(config))]
+
+    def walk(node: DictConfig | ListConfig, prefix: str) -> Any:
+        keys: list[Any] = list(node.keys() if isinstance(node, DictConfig) else range(len(node)))
+        values = [value_of(node, key, f"{prefix}{key}") for key in keys]
+        return dict(zip(keys, values, strict=True)) if isinstance(node, DictConfig) else values
+
+    def value_of(node: Any, key: Any, path: str) -> Any:
+        if OmegaConf.is_missing(node, key):
+            problems.append(f"{path} is missing; give it: {path}=...")
+            return "???"
+        if not OmegaConf.is_interpolation(node, key):
+            child = node[key]
+            return walk(child, f"{path}.") if OmegaConf.is_config(child) else child
+        plain: Any = OmegaConf.to_container(node, resolve=False)
+        written = plain[key]
+        try:
+            child = node[key]
+        except InterpolationToMissingValueError:
+            return written  # the value that is missing has its own line
+        except OmegaConfBaseException as error:
+            if not later(error):
+                told = interpolation_problem(error, path, paths)
+                (problems if told else circular).append(told or path)
+            return written
+        return OmegaConf.to_container(child) if OmegaConf.is_config(child) else child
+
+    plain = walk(config, "")
+    if circular:
+        problems.append(f"these refer to each other in a circle: {', '.join(circular)}")
+    return plain, problems
+
+
+def later(error: Exception) -> bool:
+    """Whether an interpolation is open only because the data or the plan is not there yet."""
+    wanted = re.search(r"Interpolation key '(\w+)", str(error))
+    return isinstance(error, InterpolationKeyError) and wanted is not None and wanted[1] in LATER
+
+
+def interpolation_problem(error: Exception, path: str, paths: Sequence[str]) -> str:
+    """The line for an interpolation that can't be resolved; "" for one that goes in a circle."""
+    text = str(error).splitlines()[0]
+    if "Recursive" in text:
+        return ""
+    if wanted := re.search(r"Interpolation key '([^']+)' not found", text):
+        hint = did_you_mean(wanted[1], paths, "${{{}}}")
+        return f"{path} refers to ${{{wanted[1]}}}, which does not exist{hint}"
+    return f"{path} can't be resolved: {text.rpartition('interpolation: ')[2]}"
+
+
+def shape_problems(config: Mapping[str, Any], catalogue: Mapping[str, Group]) -> list[str]:
+    """Sections that should not be there, are missing, or do not say what to build."""
+    found = []
+    for name in config:
+        if name in OVERLAYS:
+            found.append(f"{name}: its file has to begin with the line '# @package _global_'")
+        elif name not in SECTIONS and name not in catalogue:
+            hint = did_you_mean(name, [*SECTIONS, *catalogue])
+            found.append(f"{name}: there is no such section{hint}")
+    for name in groups():
+        if name in OVERLAYS or name in SECTIONS:
+            continue
+        section = config.get(name)
+        nodes = section.values() if name == "optimizer" and isinstance(section, Mapping) else ()
+        several = bool(nodes) and all(isinstance(n, Mapping) and "_target_" in n for n in nodes)
+        if not several and not (isinstance(section, Mapping) and "_target_" in section):
+            what = "is missing" if name not in config else "does not say what to build"
+            found.append(f"{name} {what}; its file needs _target_: package.module.Name")
+    return found

@@ -1,0 +1,89 @@
+"""What may differ when a run goes on, and whose config is believed."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from trainer.commands import nearest
+from trainer.config.catalogue import conf_folder
+from trainer.errors import Refused
+from trainer.recording.flat import flat
+
+# What changes where and how fast a run goes on, but not what it comes to.
+FREE = (
+    "loader.num_workers",
+    "loader.resident",
+    "loader.timeout",
+    "trainer.device",
+    "trainer.max_minutes",
+    "trainer.record_every",
+    "checkpoint.every",
+    "checkpoint.keep",
+)
+# Schedules that don't depend on the length of the run: more epochs only append.
+ENDLESS = ("StepLR", "MultiStepLR", "ExponentialLR", "ReduceLROnPlateau", "ConstantLR")
+
+
+def apply(config: DictConfig, word: str) -> str | None:
+    """Change one key of a run that goes on; returns the problem where that is not allowed."""
+    key, _, value = word.partition("=")
+    schedule = OmegaConf.select(config, "scheduler.schedule._target_")
+    endless = schedule is None or str(schedule).rpartition(".")[2] in ENDLESS
+    if key not in FREE and not (key in ("trainer.epochs", "trainer.steps") and endless):
+        allowed = ", ".join((*FREE, "trainer.epochs") if endless else FREE)
+        return (
+            f"{key} can't be changed when a run goes on: it would no longer be the same run; start "
+            f"a new one, or change only {allowed}"
+        )
+    if OmegaConf.select(config, key, throw_on_missing=False) is None and key not in FREE:
+        return f"{key} is not in the run's config.yaml; leave it out"
+    OmegaConf.update(config, key, yaml.safe_load(value))
+    return None
+
+
+def refuse_drift(stored: Mapping[str, Any], chosen: Mapping[str, Any], path: Path) -> None:
+    """The same command goes on with a run; another one must not change it on the way."""
+    before, now = flat(stored), flat(chosen)
+    problems = [
+        f"{key} was {before.get(key)!r} when {nearest(path)} was started and is now "
+        f"{now.get(key)!r}; use another run.dir, or the same settings"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key) and key not in FREE and not key.startswith("run.")
+    ]
+    if problems:
+        raise Refused(*problems)
+
+
+def refuse_untrusted(config: Any, trusted: Sequence[str], path: Path) -> None:
+    """A config from elsewhere could name any callable there is: only known names pass."""
+    known = {*shipped_targets(), *trusted}
+    found = sorted(set(targets_in(config)) - known)
+    if found:
+        options = " ".join(f"--trust {name}" for name in found)
+        raise Refused(
+            f"{path}/config.yaml was not written by you on this machine (its signature is not "
+            f"yours) and names {', '.join(found)}, which would be run; if you know where it comes "
+            f"from, add {options}"
+        )
+
+
+def targets_in(config: Any) -> Iterator[str]:
+    """Every `_target_` of a config, at any depth."""
+    if isinstance(config, Mapping):
+        if "_target_" in config:
+            yield str(config["_target_"])
+        for value in config.values():
+            yield from targets_in(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from targets_in(value)
+
+
+def shipped_targets() -> set[str]:
+    """The names in our own conf/."""
+    texts = (path.read_text() for path in conf_folder().rglob("*.yaml"))
+    return {name for text in texts for name in re.findall(r"_target_:\s*([\w.]+)", text)}

@@ -1,0 +1,106 @@
+"""What `--help` and `list` print: plain text, at most 80 columns, read from the config files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import wrap
+
+from trainer.config.catalogue import Group, did_you_mean, groups
+from trainer.errors import Refused
+
+WIDTH = 80
+EXAMPLES = (
+    ("train", "a small CNN on handwritten digits"),
+    ("train model=mlp optimizer.lr=0.01", "other choices, other values"),
+    ("train data=images data.path=FOLDER", "your pictures, a folder per class"),
+    ("train trainer=fast", "the fastest settings of this machine"),
+    ("train optimizer=sgd scheduler=cosine trainer.epochs=20", ""),
+    ("train seed=1 run.name=mine", "another seed, under runs/mine/"),
+    ("train experiment=digits", "a named set of overrides"),
+    ("train debug=overfit", "can the model learn at all?"),
+    ("train resume=RUN", "go on in a run's folder"),
+    ("fivestep show model=mlp", "print the config, train nothing"),
+    ("fivestep list model", "what can be chosen, a line each"),
+    ("tensorboard --logdir runs", "the curves of all runs"),
+)
+
+
+def train_help(config_dirs: Sequence[Path] = ()) -> str:
+    """What `train --help` prints."""
+    return "\n".join(
+        [
+            "Train your own PyTorch model on your own data, evaluate it, keep all of it.",
+            "",
+            "usage: train [GROUP=CHOICE ...] [KEY=VALUE ...] [--config-dir DIR ...] [-v]",
+            "",
+            "  GROUP=CHOICE       take another choice from a group (below)",
+            "  KEY=VALUE          change a value; +KEY=VALUE adds an argument that is",
+            "                     not listed, ~KEY removes one",
+            "  --config-dir DIR   a folder with choices of your own: DIR/model/mine.yaml",
+            "  -v, --verbose      show tracebacks",
+            "",
+            "Groups and their choices (* is the default):",
+            *group_lines(groups(config_dirs)),
+            "",
+            "Useful lines:",
+            *(f"  {line:36} {purpose}".rstrip() for line, purpose in EXAMPLES),
+        ]
+    )
+
+
+def group_lines(found: dict[str, Group]) -> list[str]:
+    """A group a line, with its choices; the default has a star."""
+    lines = []
+    for name, group in found.items():
+        names = [f"{c}*" if c == group.default else c for c in group.choices]
+        choices = " ".join(names) or "(none)"
+        lines += wrap(
+            choices,
+            WIDTH,
+            initial_indent=f"  {name:11} ",
+            subsequent_indent=" " * 14,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return lines
+
+
+def fivestep_help() -> str:
+    """What `fivestep --help` prints."""
+    return """Train your own PyTorch model on your own data, evaluate it, keep all of it.
+
+usage: fivestep COMMAND
+
+  train [OVERRIDES]   train and evaluate; the same as the command train
+  list [GROUP]        what can be chosen
+  show [OVERRIDES]    print the composed config, train nothing
+  --version           print the version
+
+train --help has the groups, their choices and useful lines."""
+
+
+def listing(name: str | None, config_dirs: Sequence[Path] = ()) -> str:
+    """Every group with its choices, or the choices of one group with a sentence each.
+
+    Raises Refused for a group that there isn't.
+    """
+    found = groups(config_dirs)
+    if name is None:
+        more = "fivestep list GROUP says what each choice is (* is the default)."
+        return "\n".join([*group_lines(found), "", more])
+    if name not in found:
+        near = did_you_mean(name, found, "fivestep list {}")
+        raise Refused(f"there is no group {name}{near or '; groups: ' + ', '.join(found)}")
+    group = found[name]
+    title = [f"{name}: {group.purpose}"] if group.purpose else []
+    column = max(map(len, group.choices), default=0) + 3
+    for choice, sentence in group.choices.items():
+        star = f"{choice}*" if choice == group.default else choice
+        title += wrap(
+            f"{star:{column}}{sentence}",
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent=" " * (column + 2),
+            break_long_words=False,
+            drop_whitespace=True,
+        )
+    return "\n".join(title)

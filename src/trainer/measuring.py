@@ -1,0 +1,92 @@
+"""The evaluation stage: run the trained modules over a split, and write down what came out."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainer.evaluation import report
+from trainer.evaluation.baselines import MAX_TRAIN, baselines, draw
+from trainer.evaluation.counts import Counts
+from trainer.journal import Journal
+from trainer.protocols import Loader
+from trainer.run import Run
+
+
+def evaluation_modules(run: Run) -> dict[str, nn.Module]:
+    """The modules that are evaluated: averaged weights stand in for the trained ones."""
+    return run.trainer.modules | (run.trainer.ema.modules if run.trainer.ema else {})
+
+
+def measure(run: Run, loader: Loader, *, keep: bool = False) -> Counts:
+    """Run the evaluated modules over a split; nothing is read back before the end."""
+    modules, info = evaluation_modules(run), run.splits.info
+    counts = run.evaluation.start(info.num_classes, run.device, keep=keep, classes=info.classes)
+    for module in modules.values():
+        module.eval()
+    with torch.no_grad():
+        for batch in loader.epoch(0):
+            with run.trainer.precision.context:
+                prediction = run.task.predict(modules, batch)
+            counts.update(
+                prediction.outputs.float(), prediction.target, prediction.loss, prediction.weight
+            )
+    for module in run.trainer.modules.values():
+        module.train()
+    return counts
+
+
+def evaluate(run: Run, journal: Journal) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
+    """Measure the weights on validation and on the test split, and write the reports."""
+    metrics: dict[str, float] = {}
+    reports: dict[str, dict[str, Any]] = {}
+    for split in ("validation", "test"):
+        loader: Loader | None = getattr(run.loaders, split)
+        if loader is None:
+            continue
+        counts = measure(run, loader, keep=True)
+        values = counts.values()
+        if not all(math.isfinite(value) for value in values.values()):
+            run.console.warn(f"some metrics on {split} are not finite: {values}")
+        metrics |= {f"{split}/{name}": value for name, value in values.items()}
+        reports[split] = write_report(run, split, loader, counts)
+        journal.confused(split, counts)
+    return metrics, reports
+
+
+def write_report(run: Run, split: Any, loader: Loader, counts: Counts) -> dict[str, Any]:
+    """The files of one split under evaluation/."""
+    dataset, info = getattr(run.splits, split), run.splits.info
+    baseline = None
+    if split == "test" and run.evaluation.baselines:
+        test = (pair for pair in loader.epoch(0) if isinstance(pair, tuple))
+        baseline = baselines(plain_batches(run), test, seed=run.seed)
+    return report.write(
+        run.folder.path,
+        split,
+        counts,
+        info.classes,
+        indices=list(sample_indices(loader)),
+        names=getattr(dataset, "names", None),
+        picture=getattr(dataset, "picture", None),
+        mistakes=run.evaluation.mistakes if split == "test" else 0,
+        baseline=baseline,
+    )
+
+
+def plain_batches(run: Run) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Training samples without augmentation, as many as the baselines look at."""
+    dataset = run.splits.train
+    chosen = draw(len(dataset), MAX_TRAIN, run.seed)
+    for first in range(0, len(chosen), 256):
+        pairs = [dataset[index] for index in chosen[first : first + 256]]
+        inputs = torch.stack([torch.as_tensor(pair[0]) for pair in pairs])
+        yield inputs, torch.tensor([int(pair[1]) for pair in pairs])
+
+
+def sample_indices(loader: Loader) -> Iterator[int]:
+    """Which samples an evaluation saw, in its order."""
+    for batch in range(len(loader)):
+        yield from loader.indices(0, batch)
