@@ -31,6 +31,8 @@ class CNN(nn.Module):
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
+        if width < 1 or stages < 1:
+            raise ValueError(f"width is {width} and stages is {stages}; each has to be 1 or more")
         channels, height, wide = input_shape
         if min(height, wide) < 2**stages:
             raise ValueError(

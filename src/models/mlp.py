@@ -21,6 +21,8 @@ class MLP(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if any(width < 1 for width in hidden):
+            raise ValueError(f"hidden is {list(hidden)}; each layer has to have 1 feature or more")
         widths = [prod(input_shape), *hidden]
         layers: list[nn.Module] = [nn.Flatten()]
         for narrow, wide in pairwise(widths):

@@ -23,7 +23,10 @@ def seed_all(seed: int, purpose: str) -> None:
 
 
 def random_state() -> dict[str, Any]:
-    """The state of every generator, in tensors and plain containers."""
+    """The state of every generator, in tensors and plain containers.
+
+    Long lists become tensors: a checkpoint would pickle and look at each of their numbers.
+    """
     version, numbers, gauss = random.getstate()
     _, keys, position, has_gauss, cached = np.random.get_state()
     return {
@@ -31,7 +34,7 @@ def random_state() -> dict[str, Any]:
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
         "numpy": [torch.from_numpy(np.asarray(keys, dtype=np.int64)), position, has_gauss, cached],
-        "python": [version, list(numbers), gauss],
+        "python": [version, torch.tensor(numbers, dtype=torch.int64), gauss],
     }
 
 
@@ -47,4 +50,4 @@ def restore_random_state(state: dict[str, Any]) -> None:
         ("MT19937", keys.numpy().astype(np.uint32), int(position), int(has_gauss), float(cached))
     )
     version, numbers, gauss = state["python"]
-    random.setstate((version, tuple(numbers), gauss))
+    random.setstate((version, tuple(numbers.tolist()), gauss))

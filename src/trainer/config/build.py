@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
-from trainer.commands import nearest
+from trainer.commands import nearest, pasteable
 from trainer.config.check import make_importable
 from trainer.config.drift import apply, refuse_drift, refuse_untrusted
 from trainer.errors import Refused
@@ -165,7 +165,7 @@ def refusal(config: DictConfig, path: str, cause: BaseException) -> Refused:
         where = f" (raised in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
     return Refused(
         f"{path}: {target} can't be built: {type(cause).__name__}: {first[:400]}{where}; "
-        f"change the keys under {path}, or see them with: fivestep show"
+        f"change the keys under {path}, or see them with: {pasteable('fivestep', 'show')}"
     )
 
 

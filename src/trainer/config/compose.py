@@ -115,7 +115,7 @@ class Loaded:
 
 def load(overrides: Sequence[Override], folders: Sequence[Path]) -> Loaded:
     """Compose with Hydra; what it can't read becomes a Refused with the file and the line."""
-    texts = [override.text for override in overrides]
+    texts = [text for override in overrides for text in texts_for(override)]
     main = next(i for i, folder in enumerate(folders) if (folder / "train.yaml").is_file())
     if len(folders) > 1:
         after = [
@@ -141,6 +141,17 @@ def load(overrides: Sequence[Override], folders: Sequence[Path]) -> Loaded:
     with open_dict(config):
         del config["hydra"]
     return Loaded(config, choices)
+
+
+def texts_for(override: Override) -> list[str]:
+    """What Hydra is told for one override.
+
+    Before it deletes a key, Hydra looks its value up, and it can delete neither null nor an
+    interpolation that only the data will answer: so the key gets a plain value first.
+    """
+    if override.kind == "delete" and "." in override.key and override.value is None:
+        return [f"{override.key}=0", override.text]
+    return [override.text]
 
 
 def yaml_problem(error: yaml.MarkedYAMLError) -> str:

@@ -10,6 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import OverrideType, Quote, QuotedString
 from hydra.errors import HydraException
 
+from trainer.commands import pasteable
 from trainer.config.catalogue import Group, alike, did_you_mean, nearest
 from trainer.config.schema import rule_for
 from trainer.config.values import is_open, problems_of, shown
@@ -223,7 +224,7 @@ def judge_unknown(override: Override, found: Place, known: Known) -> list[str]:
     section = known.config.get(key.partition(".")[0])
     if not hint and isinstance(section, Mapping) and "_target_" not in section:
         return [f"{told}; {key.partition('.')[0]} has {', '.join(map(str, section))}"]
-    return [told + (hint or "; fivestep show prints every key")]
+    return [told + (hint or f"; {pasteable('fivestep', 'show')} prints every key")]
 
 
 def suggestions(override: Override, known: Known) -> list[str]:

@@ -1,9 +1,11 @@
 """What `--help` and `list` print: plain text, at most 80 columns, read from the config files."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
 
+from trainer.commands import SCRIPTS, pasteable
 from trainer.config.catalogue import Group, did_you_mean, groups
 from trainer.errors import Refused
 
@@ -43,6 +45,7 @@ def train_help(config_dirs: Sequence[Path] = ()) -> str:
             "",
             "Useful lines:",
             *(f"  {line:36} {purpose}".rstrip() for line, purpose in EXAMPLES),
+            *typed(),
         ]
     )
 
@@ -64,9 +67,17 @@ def group_lines(found: dict[str, Group]) -> list[str]:
     return lines
 
 
+def typed() -> list[str]:
+    """What to type for the commands, where they were started by a script and not by name."""
+    names = [(name, pasteable(name)) for name in SCRIPTS]
+    if "FIVESTEP_COMMAND" not in os.environ or all(name == start for name, start in names):
+        return []
+    return ["", "In this shell:", *(f"  {name:11} {start}" for name, start in names)]
+
+
 def fivestep_help() -> str:
     """What `fivestep --help` prints."""
-    return """Train your own PyTorch model on your own data, evaluate it, keep all of it.
+    text = """Train your own PyTorch model on your own data, evaluate it, keep all of it.
 
 usage: fivestep COMMAND
 
@@ -76,6 +87,7 @@ usage: fivestep COMMAND
   --version           print the version
 
 train --help has the groups, their choices and useful lines."""
+    return "\n".join([text, *typed()])
 
 
 def listing(name: str | None, config_dirs: Sequence[Path] = ()) -> str:
@@ -85,10 +97,11 @@ def listing(name: str | None, config_dirs: Sequence[Path] = ()) -> str:
     """
     found = groups(config_dirs)
     if name is None:
-        more = "fivestep list GROUP says what each choice is (* is the default)."
+        command = pasteable("fivestep", "list", "GROUP")
+        more = f"{command} says what each choice is (* is the default)."
         return "\n".join([*group_lines(found), "", more])
     if name not in found:
-        near = did_you_mean(name, found, "fivestep list {}")
+        near = did_you_mean(name, found, pasteable("fivestep", "list") + " {}")
         raise Refused(f"there is no group {name}{near or '; groups: ' + ', '.join(found)}")
     group = found[name]
     title = [f"{name}: {group.purpose}"] if group.purpose else []

@@ -42,24 +42,27 @@ _TEMPORARY = re.compile(r"\.tmp-.+-(?P<host>[^-]+)-(?P<pid>\d+)-[0-9a-f]{8}")
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, flush: bool = True) -> None:
     """Write `data` so that `path` holds either all of it or what it held before.
 
     The temporary file lies in the same folder (a rename across file systems is a copy), and file
-    and folder are flushed to the disk. Raises CannotWrite; the temporary file is then gone.
+    and folder are flushed to the disk; without `flush` only a crash of this process is harmless,
+    not one of the machine. Raises CannotWrite; the temporary file is then gone.
     """
     building = temporary(path)
     with writing(path, len(data)):
         try:
             with building.open("xb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                if flush:
+                    file.flush()
+                    os.fsync(file.fileno())
             building.replace(path)
         except BaseException:
             building.unlink(missing_ok=True)
             raise
-        sync_folder(path.parent)
+        if flush:
+            sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -67,13 +70,14 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write strict JSON, whole or not at all; raises CannotWrite.
+def write_json(path: Path, value: object, *, flush: bool = True) -> None:
+    """Write strict JSON, whole or not at all; `flush` as for `write_bytes`. Raises CannotWrite.
 
     JSON has no NaN or infinity: they are written as the strings "nan", "inf" and "-inf", which
     `float()` reads back.
     """
-    write_text(path, json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    write_bytes(path, text.encode(), flush=flush)
 
 
 def _finite(value: object) -> object:

@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ class Checkpoints:
         self.keep = keep
         self.warnings: list[str] = []  # what the last call noticed and worked around
         self._swept = False
+        self._best: Path | None = None  # the latest best, once this process has looked or saved
+        self._looked = False
 
     def save(
         self,
@@ -101,9 +103,11 @@ class Checkpoints:
                 shutil.rmtree(building, ignore_errors=True)
                 raise
             pointer = {"step": step, "folder": final.name, "metric": metric}
-            atomic.write_json(self.folder / "last.json", pointer)
+            # Hints: the manifests know it too, so these needn't outlive a crash of the machine.
+            atomic.write_json(self.folder / "last.json", pointer, flush=False)
             if best:
-                atomic.write_json(self.folder / "best.json", pointer)
+                atomic.write_json(self.folder / "best.json", pointer, flush=False)
+                self._best, self._looked = final, True
         self._prune()
         return final
 
@@ -153,7 +157,7 @@ class Checkpoints:
                 f" anew in another folder:\n{lines}"
             )
 
-    def _first_good(self, paths: list[Path]) -> Checkpoint | None:
+    def _first_good(self, paths: Iterable[Path]) -> Checkpoint | None:
         self.warnings = []
         for path in paths:
             try:
@@ -207,18 +211,20 @@ class Checkpoints:
                 atomic.sync_folder(self.folder)
 
     def _prune(self) -> None:
-        best = self._best_paths()[:1]
-        for path in self._paths()[self.keep :]:
-            if path not in best:
+        superseded = self._paths()[self.keep :]
+        if superseded and not self._looked:
+            self._best, self._looked = next(self._best_paths(), None), True
+        for path in superseded:
+            if path != self._best:
                 try:
                     _delete(path)
                 except OSError as error:
                     self.warnings.append(f"{path}: could not be deleted: {error.strerror}")
 
-    def _best_paths(self) -> list[Path]:
-        """Return what was saved as the best, the latest first, by its manifest or by the hint."""
+    def _best_paths(self) -> Iterator[Path]:
+        """Yield what was saved as the best, the latest first, by its manifest or by the hint."""
         hint = self._hint()
-        return [path for path in self._paths() if _step(path) == hint or _says_best(path)]
+        return (path for path in self._paths() if _step(path) == hint or _says_best(path))
 
     def _hint(self) -> int | None:
         try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.storage.atomic import digest, read_regular, write_text
+from trainer.storage.atomic import digest, read_regular, sync_file
 from trainer.storage.signature import Origin, origin, sign
 
 FORMAT = 1
@@ -53,7 +53,9 @@ def write_manifest(
         "python": platform.python_version(),
     }
     signature = sign(_text(content).encode(), NAME)
-    write_text(folder / NAME, _text({**content, "signature": signature}))
+    # Its folder is not in place yet: what makes it whole or absent is the renaming of that.
+    (folder / NAME).write_text(_text({**content, "signature": signature}), encoding="utf-8")
+    sync_file(folder / NAME)
 
 
 def _text(content: Mapping[str, Any]) -> str:

@@ -156,7 +156,7 @@ def replaced(config: DictConfig, section: str, node: dict[str, object]) -> DictC
 def test_a_function_as_loss_has_to_be_partial(default: DictConfig) -> None:
     node: dict[str, object] = {"_target_": "torch.nn.functional.cross_entropy"}
     found = problems(replaced(default, "loss", node))
-    assert "also needs input, target" in found[0] and "add _partial_: true" in found[0]
+    assert "also needs input, target" in found[0] and "write +loss._partial_=true" in found[0]
     check(replaced(default, "loss", node | {"_partial_": True}))
 
 
