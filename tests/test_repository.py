@@ -9,7 +9,7 @@ REPO = Path(__file__).resolve().parent.parent
 
 
 def test_the_commands_are_executable() -> None:
-    for name in ("scripts/train", "scripts/test", ".ci/run"):
+    for name in ("scripts/train", "scripts/fivestep", "scripts/test", ".ci/run"):
         assert (REPO / name).stat().st_mode & stat.S_IXUSR, f"chmod +x {name}"
 
 

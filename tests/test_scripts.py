@@ -1,4 +1,4 @@
-"""scripts/train and scripts/test with a stub for Python and pip, so that nothing is installed."""
+"""scripts/train, fivestep and test with a stub for Python and pip, so that nothing is installed."""
 
 import shutil
 import subprocess
@@ -36,10 +36,11 @@ case "$1 ${{2:-}}" in
     if [[ -e $home/slow ]]; then sleep 1; fi
     if [[ -e $home/killed ]]; then kill -9 $$; fi
     if [[ -e $home/offline ]]; then exit 1; fi
-    target=${{here%/*}}/train
-    printf '%s\\n' '#!/usr/bin/env bash' 'echo "in $PWD as $FIVESTEP_COMMAND"' \\
-      'printf "<%s>\\n" "$@"' 'exit "${{TRAIN_EXIT:-0}}"' >"$target"
-    chmod +x "$target"
+    for target in "${{here%/*}}/train" "${{here%/*}}/fivestep"; do
+      printf '%s\\n' '#!/usr/bin/env bash' 'echo "in $PWD as $FIVESTEP_COMMAND"' \\
+        'printf "<%s>\\n" "$@"' 'exit "${{TRAIN_EXIT:-0}}"' >"$target"
+      chmod +x "$target"
+    done
     ;;
   "-m "*)
     printf '%s\\n' "$*" | tee -a "$home/calls"
@@ -140,6 +141,18 @@ def test_arguments_status_and_folder_pass_through(checkout: Checkout, tmp_path: 
     where, *passed = result.stdout.splitlines()
     assert passed == [f"<{argument}>" for argument in given]
     assert where == f"in {tmp_path} as {checkout.root}/scripts/train"
+
+
+def test_fivestep_is_set_up_in_the_same_way(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.python()
+    first = checkout.run(checkout.root / "scripts/fivestep", "list", "model", cwd=tmp_path)
+    assert (first.returncode, checkout.calls()) == (0, ["venv", INSTALL])
+    assert first.stdout.splitlines() == [
+        f"in {tmp_path} as {checkout.root}/scripts/fivestep",
+        "<list>",
+        "<model>",
+    ]
+    assert checkout.train().stderr == ""
 
 
 def test_works_through_a_symlink_and_a_relative_path(checkout: Checkout, tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ class FocalLoss(nn.Module):
         """Sum of the samples' losses, and their number."""
         entropy = functional.cross_entropy(outputs, target, reduction="none")
         losses = (1 - torch.exp(-entropy)) ** self.gamma * entropy
-        return losses.sum(), torch.tensor(len(target), device=losses.device)
+        # Filled in on the device: making a tensor from a number and moving it there would wait.
+        return losses.sum(), torch.full((), float(len(target)), device=losses.device)
 
 
 class FromModel(nn.Module):

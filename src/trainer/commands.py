@@ -32,9 +32,10 @@ def pasteable(command: str, *arguments: str) -> str:
 def beside_script(script: str, command: str) -> str | None:
     """The script of a command, as typed where it is the one that was used or lies beside it."""
     real = Path(script).resolve()
-    if real.name == command and "/" in script:
+    folder, slash, _ = script.rpartition("/")
+    if slash and real.name == command:
         return script
-    if os.path.dirname(script) and os.path.exists(typed := f"{os.path.dirname(script)}/{command}"):
+    if slash and Path(typed := f"{folder}/{command}").exists():
         return typed
     sibling = real.with_name(command)
     if not sibling.exists():

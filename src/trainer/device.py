@@ -2,10 +2,8 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from trainer.errors import Refused
 
@@ -85,29 +83,3 @@ def set_deterministic(on: bool) -> None:
     torch.backends.cudnn.deterministic = on
     # Timing the candidates picks other kernels on other runs.
     torch.backends.cudnn.benchmark = not on and torch.cuda.is_available()
-
-
-def move(batch: Any, device: torch.device) -> Any:
-    """The batch with each tensor in it on the device; tuples, lists and dicts are kept."""
-    if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
-    if isinstance(batch, dict):
-        return {name: move(value, device) for name, value in batch.items()}
-    if isinstance(batch, tuple | list):
-        return type(batch)(move(value, device) for value in batch)
-    return batch
-
-
-def memory(device: torch.device) -> int:
-    """Bytes in use: by tensors on the device, or by this process where the device is the cpu."""
-    if device.type == "cuda":
-        return torch.cuda.memory_allocated(device)
-    if device.type == "mps":
-        return torch.mps.current_allocated_memory()
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        import resource  # macOS, where /proc is missing, counts in bytes
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

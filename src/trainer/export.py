@@ -6,7 +6,5 @@ from pathlib import Path
 class Nothing:
     """No artefacts: the weights in `checkpoints/` are all there is."""
 
-    formats: tuple[str, ...] = ()
-
     def write(self, folder: Path) -> None:
         """Leave the folder as it is."""

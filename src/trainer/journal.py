@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,10 +15,19 @@ from trainer.evaluation import figures, style
 from trainer.evaluation.counts import Counts
 from trainer.recording import MetricsFile, Several
 from trainer.recording.flat import flat
+from trainer.recording.memory import memory_used
 from trainer.recording.picture import png, sample_grid
 from trainer.recording.summary import summarise
 from trainer.run import Run
 from trainer.storage import atomic
+
+
+class Mark(NamedTuple):
+    """A moment of the run."""
+
+    time: float  # seconds, monotonic
+    waited: float  # seconds that the loop has waited for data so far
+    steps: int
 
 
 class Journal:
@@ -29,7 +38,7 @@ class Journal:
     samples a second) have names that begin with `timing/`.
     """
 
-    def __init__(self, run: Run, pending: list[float], purge_step: int | None) -> None:
+    def __init__(self, run: Run, pending: list[dict[str, float]], purge_step: int | None) -> None:
         self.run = run
         self.recorder = Several(
             [
@@ -38,11 +47,17 @@ class Journal:
             ]
         )
         self.pending: list[dict[str, Tensor]] = []
-        self.read: list[dict[str, float]] = [{"loss": value} for value in pending]
+        self.read = list(pending)
         self.epoch_losses: list[dict[str, float]] = []
         self.last_loss = math.nan
+        self.told = 0.0  # when the status was last written
         self.samples = run.loaders.train.batch_size * run.options.accumulate
-        self.mark = (time.monotonic(), run.loaders.train.waited, run.trainer.steps)
+        # Where rates are counted from: one place for what is written, one for what is shown.
+        self.recorded = self.shown = self.now()
+
+    def now(self) -> Mark:
+        """This moment, as rates are counted from it."""
+        return Mark(time.monotonic(), self.run.loaders.train.waited, self.run.trainer.steps)
 
     def take(self, report: dict[str, Tensor]) -> None:
         """Keep a step's report; its values stay on the device."""
@@ -92,19 +107,19 @@ class Journal:
         for name, optimizer in self.run.trainer.optimizers.items():
             several = f"/{name}" if len(self.run.trainer.optimizers) > 1 else ""
             values[f"train/lr{several}"] = float(optimizer.param_groups[0]["lr"])
-        values |= {f"timing/{name}": value for name, value in self.speed().items()}
+        values |= {f"timing/{name}": value for name, value in self.speed(self.recorded).items()}
         values["epoch"] = self.run.trainer.epoch
         self.recorder.scalars(self.run.trainer.steps, values)
         self.read.clear()
-        self.mark = (time.monotonic(), self.run.loaders.train.waited, self.run.trainer.steps)
+        self.recorded = self.now()
 
-    def speed(self) -> dict[str, float]:
-        """Samples a second, and the share of time spent waiting for data, since the last record."""
-        since, waited, step = self.mark
-        seconds = max(1e-9, time.monotonic() - since)
+    def speed(self, since: Mark) -> dict[str, float]:
+        """Samples a second, and the share of time spent waiting for data, since a moment."""
+        now = self.now()
+        seconds = max(1e-9, now.time - since.time)
         return {
-            "samples_per_second": (self.run.trainer.steps - step) * self.samples / seconds,
-            "waiting": min(1.0, (self.run.loaders.train.waited - waited) / seconds),
+            "samples_per_second": (now.steps - since.steps) * self.samples / seconds,
+            "waiting": min(1.0, (now.waited - since.waited) / seconds),
         }
 
     def show(self) -> None:
@@ -113,7 +128,7 @@ class Journal:
             return
         self.settle()
         trainer = self.run.trainer
-        speed = self.speed()
+        speed, self.shown = self.speed(self.shown), self.now()
         optimizer = next(iter(trainer.optimizers.values()))
         self.run.console.progress(
             step=trainer.steps,
@@ -122,12 +137,12 @@ class Journal:
             lr=float(optimizer.param_groups[0]["lr"]),
             samples_per_second=speed["samples_per_second"],
             waiting=speed["waiting"],
-            memory=devices.memory(self.run.device),
+            memory=memory_used(self.run.device),
         )
 
     def introduce(self) -> None:
         """Say what is about to be trained, on what, and with which model."""
-        run, info, options = self.run, self.run.splits.info, self.run.options
+        run, info = self.run, self.run.splits.info
         half = "" if run.trainer.precision.name == "fp32" else f", {run.trainer.precision.name}"
         sizes = [
             f"{loader.num_samples:,} {split}"
@@ -138,14 +153,12 @@ class Journal:
         say = run.console.say
         say(f"folder  {nearest(run.folder.path)}")
         say(f"device  {devices.describe(run.device)}{half}, torch {torch.__version__}")
-        say(
-            f"data    {' + '.join(sizes)} samples of {shape}, {info.num_classes} classes; "
-            f"{run.loaders.train.kind}, {run.loaders.train.batch_size * options.accumulate} a step"
-        )
+        say(f"data    {' + '.join(sizes)} samples of {shape}, {info.num_classes} classes")
+        say(f"loader  {run.loaders.train.kind}, {self.samples} samples a step")
         if hasattr(run.task, "example"):
             model, inputs, named = run.task.example(one_sample(next(run.loaders.train.epoch(0))))
             summary = summarise(model, inputs, named)
-            say(f"model   {summary.model}: {summary.totals}")
+            say(f"model   {summary.model}: {summary.totals} (model.txt)")
             atomic.write_text(run.folder.path / "model.txt", summary.text() + "\n")
             self.recorder.text(0, "model", "```\n" + summary.text() + "\n```")
         if run.trainer.steps == 0:
@@ -198,7 +211,7 @@ class Journal:
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """Write the final metrics beside what was chosen."""
-        self.recorder.finish(flat(self.run.config), metrics)
+        self.recorder.finish(choices(self.run.config), metrics)
 
     def conclude(self, reports: Mapping[str, Mapping[str, Any]]) -> None:
         """Say what came out, beside the baselines, and what to do next."""
@@ -219,6 +232,21 @@ class Journal:
     def close(self) -> None:
         """Close the recorders."""
         self.recorder.close()
+
+
+def choices(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What distinguishes runs, for a table: a node's target by its short name, nothing unset."""
+    found = {}
+    for name, value in flat(config).items():
+        if value is None or name.endswith("._partial_") or name.startswith("run."):
+            continue
+        if name.endswith("._target_"):
+            found[name.removesuffix("._target_")] = str(value).rpartition(".")[2]
+        else:
+            found[name] = value
+    first = ("seed", "model", "optimizer", "scheduler", "loss", "loader", "trainer")
+    rank = {group: place for place, group in enumerate(first)}
+    return dict(sorted(found.items(), key=lambda i: rank.get(i[0].partition(".")[0], len(rank))))
 
 
 def one_sample(batch: Any) -> Any:

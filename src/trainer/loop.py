@@ -175,9 +175,9 @@ class Share:
 
     @property
     def total(self) -> Tensor:
-        """The mean over the whole batch."""
+        """The mean over the whole batch; 0 where nothing counted."""
         assert self.sum is not None
-        return self.sum / self.weight
+        return torch.where(self.weight > 0, self.sum / self.weight, 0.0)
 
 
 def to_channels_last(batch: Any) -> Any:

@@ -60,7 +60,9 @@ def write_report(run: Run, split: Any, loader: Loader, counts: Counts) -> dict[s
     """The files of one split under evaluation/."""
     dataset, info = getattr(run.splits, split), run.splits.info
     baseline = None
-    if split == "test" and run.evaluation.baselines:
+    # Of a dict, or of more than two fields, nobody says here which is input and which is target.
+    pairs = isinstance(sample := dataset[0], tuple | list) and len(sample) == 2
+    if split == "test" and run.evaluation.baselines and pairs:
         test = (pair for pair in loader.epoch(0) if isinstance(pair, tuple))
         baseline = baselines(plain_batches(run), test, seed=run.seed)
     return report.write(

@@ -26,6 +26,11 @@ def groups(
     weight_decay 0. Raises Refused for a pattern that matches nothing, or when nothing is left.
     """
     names = [name for name, _ in module.named_parameters()]
+    if lazy := [name for name, p in module.named_parameters() if nn.parameter.is_lazy(p)]:
+        raise Refused(
+            f"the model has parameters without a shape ({', '.join(lazy[:3])}); give the sizes in "
+            "its constructor, or send one batch through it there"
+        )
     unused = [
         f"parameters: the pattern {pattern!r} matches none of the {len(names)} parameters, "
         f"such as {', '.join(names[:3])}; patterns match whole names: 'features.*'"
@@ -44,10 +49,14 @@ def groups(
         decays = decay_vectors or parameter.dim() >= 2
         found.setdefault((rule, decays), []).append(parameter)
     if not found:
+        if freeze:
+            raise Refused("parameters.freeze leaves nothing to train; freeze fewer patterns")
+        why = "has no parameters" if not names else f"has {len(names)} parameters, all frozen"
         raise Refused(
-            "parameters.freeze leaves nothing to train; freeze fewer patterns"
-            if freeze
-            else "the model has no parameters to train; choose another model"
+            f"the model {why} (requires_grad is False), so there is nothing to train; choose "
+            "another model, or leave some of it trainable"
+            if names
+            else f"the model {why}, so there is nothing to train; choose another model"
         )
     result = []
     for (rule, decays), members in found.items():

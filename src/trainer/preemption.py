@@ -1,13 +1,13 @@
 """Turns Ctrl-C and SIGTERM into a request to stop at the next step boundary."""
 
 import re
-import shlex
 import signal
 import threading
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from trainer.commands import pasteable
 from trainer.errors import Interrupted
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
@@ -71,7 +71,7 @@ def resuming(folder: Path) -> str:
     """
     path = str(folder)
     if _PLAIN.fullmatch(path):
-        return f"train resume={path}"
+        return pasteable("train", f"resume={path}")
     # Hydra reads a backslash only before a quote: it is doubled there, and at the end.
     escaped = re.sub(r'(\\*)(?="|$)', r"\1\1", path).replace('"', '\\"')
-    return "train " + shlex.quote(f'resume="{escaped}"')
+    return pasteable("train", f'resume="{escaped}"')

@@ -5,7 +5,7 @@ Weights, buffers, gradients and random numbers are afterwards as before.
 
 import copy
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
@@ -13,8 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.errors import Refused
+from trainer.errors import Failed, Refused
+from trainer.explanation import (
+    LONE,
+    column_problems,
+    judging_problems,
+    loss_problems,
+    model_problems,
+)
 from trainer.run import Run
+from trainer.samples import label_problems
 from trainer.seeding import random_state, restore_random_state
 
 # Room for the newest checkpoints and the best, plus logs and figures.
@@ -26,8 +34,14 @@ def preflight(run: Run) -> None:
     run.folder.check_room(COPIES * size_of_state(run) + SLACK)
     problems = list(metric_problems(run)) + list(label_problems(run))
     if not problems:  # with wrong labels the loss fails anyway, and says less
-        with undisturbed(run):
-            problems += trial_problems(run)
+        try:
+            with undisturbed(run):
+                problems += trial_problems(run)
+        except Exception as error:
+            # A sample that can't be read has the exit code of a run that failed; this never ran.
+            if getattr(error, "exit_code", None) != Failed.exit_code:
+                raise
+            problems += getattr(error, "problems", [str(error)])
     if problems:
         raise Refused(*problems)
 
@@ -58,111 +72,79 @@ def metric_problems(run: Run) -> Iterator[str]:
             )
 
 
-def label_problems(run: Run) -> Iterator[str]:
-    """Class labels lie between 0 and the number of classes; all of them where they are at hand."""
-    classes = run.splits.info.num_classes
-    for split in ("train", "validation", "test"):
-        dataset = getattr(run.splits, split)
-        labels = getattr(dataset, "labels", getattr(dataset, "targets", None))
-        if dataset is None or labels is None:
-            continue
-        found = torch.as_tensor(labels)
-        if found.is_floating_point() or found.dim() != 1:
-            continue
-        bad = ((found < 0) | (found >= classes)).nonzero().flatten().tolist()
-        ignored = getattr(getattr(run.task, "objective", None), "ignore_index", None)
-        bad = [i for i in bad if int(found[i]) != ignored]
-        if bad:
-            where = ", ".join(f"{int(found[i])} at row {i}" for i in bad[:5])
-            yield (
-                f"{len(bad)} labels of the {split} split are out of range ({where}); "
-                f"they have to be 0 to {classes - 1} for {classes} classes"
-            )
-
-
 def trial_problems(run: Run) -> list[str]:
     """One batch of the training split through forward, loss and backward, then one evaluation."""
     trainer = run.trainer
-    batches = run.loaders.train.epoch(0)
-    batch = next(batches)
+    batch = next(run.loaders.train.epoch(0))
+    if hasattr(run.task, "unbound") and (unbound := run.task.unbound(batch)):
+        return list(unbound)
     problems: list[str] = []
     for turn, _, _ in trainer.turns:
         try:
             with trainer.precision.context:
                 outputs = turn.forward(trainer.modules, batch)
         except Exception as error:
-            return [explain("the model", "forward", error, batch)]
+            return model_problems(error, batch)
         try:
             with trainer.precision.context:
-                loss = turn.loss(outputs, batch)
-            total = loss[0] / loss[1] if isinstance(loss, tuple) else loss
-            assert_scalar(total)
+                total = scalar(turn.loss(outputs, batch))
             total.backward()
         except Exception as error:
-            return [*output_problems(run, outputs), explain("the loss", "loss", error, batch)]
+            return loss_problems(run, error, outputs, batch)
         if not math.isfinite(total.item()):
             problems.append(
                 f"the loss of the first batch is {total.item()}; look for missing or huge values "
                 "in the data, or try trainer.precision=fp32"
             )
-        module = trainer.trained[turn.optimizer]
-        idle = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
-        if idle:
-            problems.append(
-                f"{len(idle)} parameters of {turn.optimizer} get no gradient "
-                f"({', '.join(idle[:3])}): they are not used in forward; remove them, or freeze "
-                f"them with 'parameters.freeze=[\"{idle[0]}\"]'"
-            )
+        problems += idle_problems(turn.optimizer, trainer.trained[turn.optimizer])
         problems += list(split_problems(run, turn, outputs, batch))
     return problems + list(evaluation_problems(run)) + list(lone_sample_problems(run))
 
 
-def assert_scalar(loss: Any) -> None:
-    """The loss is one number that depends on the weights."""
-    if not isinstance(loss, Tensor) or loss.numel() != 1:
-        shape = list(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-        raise TypeError(
-            f"it returned {shape}, not one number; reduce it with mean or (sum, weight)"
+def scalar(loss: Any) -> Tensor:
+    """The one number that a loss stands for; raises Refused for a loss that can't be trained."""
+    pair = isinstance(loss, tuple) and len(loss) == 2
+    if not all(isinstance(part, Tensor) for part in (loss if pair else [loss])):
+        kinds = ", ".join(type(part).__name__ for part in (loss if pair else [loss]))
+        raise Refused(f"the loss returns {kinds}, not tensors; return one, or (sum, weight)")
+    total: Tensor = loss[0] / loss[1] if pair else loss
+    if total.numel() != 1:
+        raise Refused(
+            f"the loss returns {list(total.shape)}, not one number; take its mean, or return "
+            "(sum, weight)"
         )
-    if not loss.requires_grad:
-        raise TypeError("it doesn't depend on the weights; are all parameters frozen?")
+    if not total.requires_grad:
+        raise Refused(
+            "the loss doesn't depend on the weights; look for detach, item, numpy or no_grad in "
+            "the model and the loss"
+        )
+    return total
 
 
-def explain(what: str, node: str, error: Exception, batch: Any) -> str:
-    """One line for a failure inside the user's model or loss."""
-    if isinstance(error, Refused):
-        return str(error)
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    shapes = ", ".join(describe(value) for value in fields(batch))
-    remedy = (
-        "check that the model fits info.input_shape and that task.inputs binds the batch to forward"
-        if node == "forward"
-        else "check that the model's output and the target are what the loss wants"
-    )
-    return f"{what} fails on a batch of {shapes}: {type(error).__name__}: {first[:300]}; {remedy}"
+def idle_problems(name: str, module: nn.Module) -> list[str]:
+    """What is wrong when parameters are to be trained, but no gradient reaches them."""
+    names = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
+    if not names:
+        return []
+    others = [n for n, _ in module.named_parameters() if n not in names]
+    patterns = ", ".join(f'"{pattern}"' for pattern in covering(names, others))
+    many = "1 parameter" if len(names) == 1 else f"{len(names)} parameters"
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return [
+        f"{many} of {name} without a gradient ({shown}): not used in forward; remove them, or "
+        f"freeze them: 'parameters.freeze=[{patterns}]'"
+    ]
 
 
-def fields(batch: Any) -> Iterable[Any]:
-    """The parts of a batch."""
-    return batch.values() if isinstance(batch, dict) else batch
-
-
-def describe(value: Any) -> str:
-    """Type and shape of a part of a batch."""
-    if isinstance(value, Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
-    return type(value).__name__
-
-
-def output_problems(run: Run, outputs: Any) -> list[str]:
-    """Logits need a column for each class."""
-    classes = run.splits.info.num_classes
-    if isinstance(outputs, Tensor) and outputs.dim() == 2 and outputs.shape[1] != classes:
-        return [
-            f"the model gives {outputs.shape[1]} outputs, but the data has {classes} classes; "
-            "set model.num_classes=${info.num_classes}"
-        ]
-    return []
+def covering(names: list[str], others: list[str]) -> list[str]:
+    """Few patterns that match all of the names and none of the others."""
+    found: dict[str, None] = {}
+    for name in names:
+        parts = name.split(".")
+        starts = [".".join(parts[:count]) + "." for count in range(1, len(parts))]
+        free = [s for s in starts if not any(other.startswith(s) for other in others)]
+        found[f"{free[0]}*" if free else name] = None
+    return list(found)
 
 
 def split_problems(run: Run, turn: Any, outputs: Any, batch: Any) -> Iterator[str]:
@@ -203,8 +185,7 @@ def evaluation_problems(run: Run) -> Iterator[str]:
     try:
         with torch.no_grad(), run.trainer.precision.context:
             prediction = run.task.predict(run.trainer.modules, batch)
-        wrong = output_problems(run, prediction.outputs)
-        yield from wrong
+        wrong = column_problems(run, prediction.outputs)
         if not wrong:
             counts = run.evaluation.start(
                 run.splits.info.num_classes, run.device, classes=run.splits.info.classes
@@ -213,7 +194,8 @@ def evaluation_problems(run: Run) -> Iterator[str]:
                 prediction.outputs.float(), prediction.target, prediction.loss, prediction.weight
             )
     except Exception as error:
-        yield explain("evaluation", "loss", error, batch)
+        wrong = judging_problems(run, error, batch)
+    yield from wrong
 
 
 def lone_sample_problems(run: Run) -> Iterator[str]:
@@ -235,10 +217,12 @@ def lone_sample_problems(run: Run) -> Iterator[str]:
             for turn, _, _ in run.trainer.turns:
                 turn.forward(run.trainer.modules, one)
     except ValueError as error:
+        if LONE not in str(error):
+            raise
         yield (
             f"the last batch of an epoch has 1 sample ({loader.num_samples} samples, batches of "
-            f"{loader.batch_size}), which BatchNorm can't normalise ({error}); "
-            "set loader.drop_last=true or another loader.batch_size"
+            f"{loader.batch_size}), which BatchNorm can't normalise; set loader.drop_last=true or "
+            "another loader.batch_size"
         )
 
 

@@ -48,5 +48,10 @@ def profiling(steps: int, folder: Path, device: torch.device) -> Iterator[Profil
         (folder / "table.txt").write_text(table)
 
     plan = schedule(wait=0, warmup=WARMUP, active=steps, repeat=1)
-    with profile(activities=activities, schedule=plan, on_trace_ready=write) as profiler:
+    with profile(
+        activities=activities,
+        schedule=plan,
+        on_trace_ready=write,
+        acc_events=True,  # the one cycle that there is; says so to versions of torch that warn
+    ) as profiler:
         yield profiler

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from torch import Tensor
 
@@ -111,4 +113,13 @@ class Splits(Protocol):
     @property
     def info(self) -> Any:
         """A frozen dataclass that describes the data: its fields are what `${info.*}` can name."""
+        ...
+
+
+@runtime_checkable
+class Export(Protocol):
+    """Turns a trained model into something that others can use."""
+
+    def write(self, folder: Path) -> None:
+        """Write the artefacts into the run's `export/`."""
         ...

@@ -14,10 +14,11 @@ from trainer import device as devices
 from trainer import parameters
 from trainer.errors import Refused
 from trainer.evaluation import Classification
+from trainer.export import Nothing
 from trainer.loop import Trainer
 from trainer.options import ParameterOptions, TrainerOptions
 from trainer.precision import Precision
-from trainer.protocols import Loader, Recorder, Splits
+from trainer.protocols import Export, Loader, Recorder, Splits
 from trainer.recording import Console, Silent
 from trainer.schedule import Plan, Schedule, warmup_steps
 from trainer.storage.checkpoint import Checkpoints
@@ -50,6 +51,7 @@ class Run:
     checkpoints: Checkpoints
     recorder: Callable[..., Recorder]
     console: Console
+    export: Export
     options: TrainerOptions
     seed: int
     device: torch.device
@@ -71,6 +73,7 @@ def setup(
     recorder: Callable[..., Recorder] = Silent,
     folder: RunFolder | None = None,
     console: Console | None = None,
+    export: Export | None = None,
     seed: int = 0,
     warmup: float = 0,
     config: Mapping[str, Any] | None = None,
@@ -124,6 +127,7 @@ def setup(
         checkpoints=checkpoints(folder.checkpoints),
         recorder=recorder,
         console=console or Console(),
+        export=export or Nothing(),
         options=options,
         seed=seed,
         device=device,
@@ -204,15 +208,24 @@ def make_optimizer(
     found = parameters.groups(
         module, lr=lr, freeze=choice.freeze, rules=choice.groups, decay_vectors=choice.decay_vectors
     )
-    if options.fused is False:
-        optimizer = maker(found)
-    else:
-        optimizer = fused(maker, found, options.fused is True, device)
-    if "closure" in required_arguments(optimizer.step):
+    kind = getattr(maker, "func", maker)
+    name = getattr(kind, "__name__", type(kind).__name__)
+    if "closure" in required_arguments(getattr(kind, "step", maker)):
         raise Refused(
-            f"optimizer {type(optimizer).__name__} evaluates the loss several times a step, which "
-            "the five-step loop doesn't; choose another, such as optimizer=adamw"
+            f"optimizer {name} evaluates the loss several times a step, which the five-step loop "
+            "doesn't; choose another, such as optimizer=adamw"
         )
+    try:
+        if options.fused is False:
+            optimizer = maker(found)
+        else:
+            optimizer = fused(maker, found, options.fused is True, device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, Refused):
+            raise
+        raise Refused(f"optimizer {name} can't be built: {error}; mend the keys of it") from error
+    if not isinstance(optimizer, Optimizer):
+        raise Refused(f"optimizer {name} is no torch.optim.Optimizer; name one in its target")
     return optimizer
 
 

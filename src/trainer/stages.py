@@ -31,8 +31,7 @@ class Progress:
     improved_to: float | None = None  # value at the last improvement that early stopping counted
     stale: int = 0  # evaluations since then
     seconds: float = 0.0  # spent training, over all starts
-    pending: list[float] = field(default_factory=list)  # losses not yet recorded
-    told: float = 0.0  # when status.json was last written, on this process's clock
+    pending: list[dict[str, float]] = field(default_factory=list)  # steps not yet recorded
 
 
 @dataclass(frozen=True)
@@ -102,6 +101,7 @@ def work(run: Run) -> Result:
         run.console.say(f"Training ended: {reason}.")
         load_best(run, progress)
         metrics, reports = evaluate(run, journal)
+        run.export.write(run.folder.export)
         journal.finish(metrics)
         journal.conclude(reports)
     finally:
@@ -112,6 +112,10 @@ def work(run: Run) -> Result:
 def train(run: Run, journal: Journal, progress: Progress) -> str:
     """Train until an end is reached; returns why it ended."""
     trainer, options = run.trainer, run.options
+    if trainer.steps and (
+        over := why_stop(run, progress.seconds) or patience_ran_out(run, progress)
+    ):
+        return over  # the run had been stopped after its last step
     started = time.monotonic() - progress.seconds
     journal.begin()
     for module in trainer.modules.values():
@@ -184,8 +188,8 @@ def end_epoch(run: Run, journal: Journal, progress: Progress, *, last: bool) -> 
     every = run.checkpoints.every
     if is_best or last or done or every is None or trainer.steps % every == 0:
         save(run, journal, progress, best=is_best)
-    if time.monotonic() - progress.told > STATUS_SECONDS:
-        progress.told = time.monotonic()
+    if time.monotonic() - journal.told > STATUS_SECONDS:
+        journal.told = time.monotonic()
         tell(run, "running", metrics=values)
 
 
@@ -206,14 +210,14 @@ def take_best(run: Run, progress: Progress, values: Mapping[str, float]) -> bool
         return False
     progress.best, progress.best_step = value, run.trainer.steps
     progress.best_loss = values["loss"]
-    progress.best_epoch = run.trainer.epoch
+    progress.best_epoch = run.trainer.epoch + (run.trainer.batch > 0)
     return True
 
 
 def save(run: Run, journal: Journal, progress: Progress, *, best: bool = False) -> None:
     """A checkpoint of everything, once the losses up to here are known to be finite."""
     journal.settle()
-    progress.pending = [losses["loss"] for losses in journal.read if "loss" in losses]
+    progress.pending = list(journal.read)
     trainer = run.trainer
     run.checkpoints.save(
         trainer.steps,
@@ -254,4 +258,4 @@ def resume(run: Run) -> Progress:
     restore_random_state(random_numbers)
     run.console.say(f"Continuing from step {run.trainer.steps}, epoch {run.trainer.epoch}.")
     state = checkpoint.state()
-    return Progress(**{name: state[name] for name in Progress.__dataclass_fields__} | {"told": 0.0})
+    return Progress(**{name: state[name] for name in Progress.__dataclass_fields__})

@@ -71,6 +71,7 @@ class Supervised(nn.Module):
         weight: Literal["samples", "elements"] | None = None,
     ) -> None:
         super().__init__()
+        refuse_misfits(model, loss)
         self.model = model
         self.objective = loss
         self.inputs: list[str | int] | dict[str, str | int]
@@ -99,13 +100,33 @@ class Supervised(nn.Module):
             return self.model, (), {a: batch[field] for a, field in self.inputs.items()}
         return self.model, tuple(batch[field] for field in self.inputs), {}
 
+    def unbound(self, batch: Any) -> list[str]:
+        """What is wrong where `inputs` or `target` name what a batch doesn't have."""
+        named = list(self.inputs.values() if isinstance(self.inputs, dict) else self.inputs)
+        if all(has_field(batch, field) for field in (*named, self.target)):
+            return []
+        bound = f"task.inputs={self.inputs} and task.target={self.target}"
+        if isinstance(batch, Mapping):
+            first, *_, last = [*batch] * 2
+            remedy = f"write task.inputs=[{first}] task.target={last}, or which they are"
+        elif isinstance(batch, tuple | list):
+            remedy = f"write positions, 0 to {len(batch) - 1}"
+        else:
+            remedy = "let the dataset give (input, target), or a dict of tensors"
+        return [f"{bound} don't fit a batch, which is {parts_of(batch)}; {remedy}"]
+
     def pick(self, outputs: Any) -> Any:
         """The part of the model's output that is compared with the target."""
         if self.output is None:
             return outputs
-        if isinstance(self.output, int) or isinstance(outputs, dict):
-            return outputs[self.output]
-        return getattr(outputs, self.output)
+        try:
+            if isinstance(self.output, int) or isinstance(outputs, dict):
+                return outputs[self.output]
+            return getattr(outputs, self.output)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise Refused(
+                f"task.output is {self.output!r}, but the model's output is {parts_of(outputs)}"
+            ) from error
 
     def loss(self, outputs: Any, batch: Any) -> Any:
         """What the loss says, untouched."""
@@ -125,10 +146,7 @@ class Supervised(nn.Module):
         target = batch[self.target]
         picked = self.pick(outputs)
         if not isinstance(picked, Tensor):
-            raise Refused(
-                f"the model's output is a {type(picked).__name__}, not a tensor; say which part of "
-                f"it is compared with the target: task.output={suggest_field(picked)}"
-            )
+            raise Refused(not_a_tensor(picked))
         if self.parts_of_loss is not None:
             total, weight = self.parts(outputs, batch)
         else:
@@ -140,7 +158,53 @@ class Supervised(nn.Module):
         return Prediction(picked, target, total, weight)
 
 
-def suggest_field(output: Any) -> str | int:
-    """The likeliest name or position of the logits in a model's output."""
+def refuse_misfits(model: object, loss: object) -> None:
+    """Raise Refused unless they are a module and something to be called."""
+    if not isinstance(model, nn.Module):
+        what = f"the class {model.__name__}" if isinstance(model, type) else kind_of(model)
+        raise Refused(f"the model is {what}, not an object of a torch.nn.Module; mend its target")
+    if not callable(loss):
+        raise Refused(
+            f"the loss is {kind_of(loss)}, which can't be called with (outputs, target); name a "
+            "loss class, or a function with +loss._partial_=true"
+        )
+
+
+def has_field(batch: Any, field: str | int) -> bool:
+    """Whether a batch has a field of that name or position."""
+    if isinstance(batch, Mapping):
+        return field in batch
+    return isinstance(batch, tuple | list) and isinstance(field, int) and -1 < field < len(batch)
+
+
+def not_a_tensor(output: object) -> str:
+    """The line about a model's output that is no tensor, with the part that is probably meant."""
+    if output is None:
+        return "the model's forward returns nothing (None); let it return its output"
     names = list(output) if isinstance(output, Mapping) else dir(output)
-    return next((name for name in ("logits", "output", "out") if name in names), 0)
+    field = next((name for name in ("logits", "output", "out") if name in names), None)
+    if field is None and isinstance(output, tuple | list):
+        field = 0
+    told = f"the model's output is {parts_of(output)}, not a tensor; "
+    if field is None:
+        return told + "let its forward return one, or say which part it is: task.output=NAME"
+    return f"{told}say which part of it is compared with the target: task.output={field}"
+
+
+def parts_of(value: object) -> str:
+    """What a batch or an output is, and what it is made of."""
+    kind = kind_of(value)
+    if isinstance(value, Mapping):
+        return f"{kind} with {', '.join(map(str, value))}"
+    if isinstance(value, tuple | list):
+        return f"{kind} of {len(value)}"
+    if isinstance(value, Tensor):
+        return f"one tensor {list(value.shape)}"
+    names = [name for name in getattr(value, "__dict__", ()) if not name.startswith("_")]
+    return f"{kind} with {', '.join(names)}" if names else kind
+
+
+def kind_of(value: object) -> str:
+    """The type of a value with its article."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

@@ -61,7 +61,7 @@ def test_list_prints_groups_and_choices(capsys: Capture) -> None:
     text = capsys.readouterr().out
     assert "model: what learns" in text and "cnn*" in text and "torchvision's ResNet-18" in text
     assert max(map(len, text.splitlines())) <= 80
-    assert "did you mean fivestep list model?" in refused(capsys, "list", "modle")
+    assert "fivestep list model?" in refused(capsys, "list", "modle")
     assert "list takes one group" in refused(capsys, "list", "model", "data")
 
 

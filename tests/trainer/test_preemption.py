@@ -89,7 +89,7 @@ sys.exit(interruption.error(Path("x"), 1).exit_code)
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1))
 def test_the_command_can_be_pasted(name: str) -> None:
     words = shlex.split(resuming(Path("/runs") / name))
-    assert words[0] == "train" and len(words) == 2
+    assert Path(words[0]).name == "train" and len(words) == 2
     override = OverridesParser.create().parse_override(words[1])
     assert override.key_or_group == "resume"
     assert override.value() == str(Path("/runs") / name)

@@ -110,6 +110,7 @@ def assemble(config: DictConfig, folder: RunFolder) -> Run:
         recorder=partial_of(config, "recorder"),
         folder=folder,
         console=Console(log=folder.log),
+        export=make(config, "export"),
         seed=derive(config.seed, "order"),
         warmup=OmegaConf.select(config, "scheduler.warmup", default=0) or 0,
     )

@@ -119,7 +119,11 @@ def missing(
     ]
     if not empty:
         return []
-    later = "" if inspect.isclass(target) else f"; if it is to be called later, write +{path}._partial_=true"
+    later = (
+        ""
+        if inspect.isclass(target)
+        else f"; if it is to be called later, write +{path}._partial_=true"
+    )
     return [
         f"{path}: {node['_target_']} also needs {', '.join(empty)}; write "
         + " ".join(f"+{path}.{key}=..." for key in empty)

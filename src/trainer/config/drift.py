@@ -59,7 +59,17 @@ def refuse_drift(stored: Mapping[str, Any], chosen: Mapping[str, Any], path: Pat
 
 
 def refuse_untrusted(config: Any, trusted: Sequence[str], path: Path) -> None:
-    """A config from elsewhere could name any callable there is: only known names pass."""
+    """A config from elsewhere could name any callable there is: only known names pass.
+
+    Nor does an interpolation: OmegaConf's own resolvers make nodes (`oc.create`), whose names
+    nobody has seen, and read the environment. What a run stores has none.
+    """
+    if any("${" in text for text in texts_in(config)):
+        raise Refused(
+            f"{path}/config.yaml was not written by you on this machine (its signature is not "
+            "yours) and holds an interpolation, ${...}, which a stored config never does; write "
+            "its value there, or start a run of your own"
+        )
     known = {*shipped_targets(), *trusted}
     found = sorted(set(targets_in(config)) - known)
     if found:
@@ -78,9 +88,22 @@ def targets_in(config: Any) -> Iterator[str]:
             yield str(config["_target_"])
         for value in config.values():
             yield from targets_in(value)
-    elif isinstance(config, list):
+    elif isinstance(config, list | tuple):
         for value in config:
             yield from targets_in(value)
+
+
+def texts_in(config: Any) -> Iterator[str]:
+    """Every text in a config, keys too."""
+    if isinstance(config, str):
+        yield config
+    elif isinstance(config, Mapping):
+        for key, value in config.items():
+            yield from texts_in(key)
+            yield from texts_in(value)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            yield from texts_in(value)
 
 
 def shipped_targets() -> set[str]:

@@ -38,6 +38,7 @@ def train_help(config_dirs: Sequence[Path] = ()) -> str:
             "  KEY=VALUE          change a value; +KEY=VALUE adds an argument that is",
             "                     not listed, ~KEY removes one",
             "  --config-dir DIR   a folder with choices of your own: DIR/model/mine.yaml",
+            "  --trust NAME       with resume= of a run from elsewhere: let it use NAME",
             "  -v, --verbose      show tracebacks",
             "",
             "Groups and their choices (* is the default):",

@@ -10,7 +10,7 @@ from trainer.errors import Refused
 from trainer.evaluation.counts import PER_CLASS, Counts
 from trainer.evaluation.sums import Metric
 
-METRICS = ("loss", "accuracy", "balanced_accuracy", "precision", "recall", "f1")
+METRICS = ("loss", "accuracy", "precision", "recall", "f1", "balanced_accuracy")
 # Keys of evaluation/<split>.json that are no metric.
 RESERVED = ("per_class", "confusion_matrix", "num_samples", "baseline", "classes", "split", "step")
 PREFIX = "validation/"

@@ -25,13 +25,13 @@ class Scores:
 
     @property
     def averages(self) -> dict[str, float]:
-        """Accuracy, balanced accuracy, and macro precision, recall and F1, by name."""
+        """Accuracy, macro precision, recall and F1, and balanced accuracy, by name."""
         return {
             "accuracy": self.accuracy,
-            "balanced_accuracy": float(self.recall[self.support > 0].mean()),
             "precision": float(self.precision.mean()),
             "recall": float(self.recall.mean()),
             "f1": float(self.f1.mean()),
+            "balanced_accuracy": float(self.recall[self.support > 0].mean()),
         }
 
 

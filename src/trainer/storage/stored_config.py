@@ -46,7 +46,7 @@ def read_stored(config: Path, overrides: Path) -> StoredConfig:
 def _read(path: Path) -> tuple[Any, Origin]:
     try:
         text, origin = read_signed(path)
-        _refuse_bombs(path, text)
+        _refuse_tricks(path, text)
         return yaml.safe_load(text), origin
     except Refused:
         raise
@@ -57,12 +57,15 @@ def _read(path: Path) -> tuple[Any, Origin]:
         raise Refused(f"{path} is damaged ({reason}); restore it from a copy") from error
 
 
-def _refuse_bombs(path: Path, text: str) -> None:
-    """Refuse what unfolds into gigabytes or nests without end, before it is built."""
+def _refuse_tricks(path: Path, text: str) -> None:
+    """Refuse tags, and what unfolds into gigabytes or nests without end, before it is built."""
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             raise Refused(f"{path} has YAML aliases, which a stored config never has")
+        # PyYAML's safe tags make sets and tuples, which those who look for names may not expect.
+        if getattr(event, "tag", None) is not None:
+            raise Refused(f"{path} has YAML tags, which a stored config never has")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEPTH:

@@ -328,7 +328,8 @@ def test_config_round_trip_masked_and_signed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("!!python/object/apply:os.system ['touch ran']", "damaged"),
+        ("!!python/object/apply:os.system ['touch ran']", "tags"),
+        ("a: !!pairs [b: {_target_: os.system}]", "tags"),
         ("a: &a [1]\nb: *a\n", "aliases"),
         ("- 1", "no settings"),
         ("a: [", "damaged"),
