@@ -61,6 +61,8 @@ def existing_folder(path: str | Path | None) -> Path:
         )
     folder = Path(path).expanduser()
     if folder.is_dir():
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise DataError(f"{folder} in data.path may not be read; change its permissions")
         return folder
     if folder.exists():
         raise DataError(f"{folder} in data.path is a file; give the folder that holds the classes")
@@ -119,10 +121,10 @@ def _judge(folder: Path, learnt: dict[str, list[str]], listing: Listing) -> None
         what = "has no class folders, only loose images" if loose else "holds no images"
         if not any(_entries(folder)):
             what = "is empty"
-        listing.problems = [
+        listing.problems.append(
             f"{folder} in data.path {what}; put images ({', '.join(sorted(EXTENSIONS))}) into "
             "one folder for each class"
-        ]
+        )
         return
     empty = sorted(set(learnt) - set(filled))
     if empty:
@@ -162,15 +164,25 @@ def _classes(place: Path, listing: Listing, root: Path) -> dict[str, list[str]]:
             listing.ignored.append(Path(entry.path).relative_to(root).as_posix())
             continue
         files = found.setdefault(entry.name, [])
-        for below, folders, names in os.walk(entry.path, followlinks=True):
+        for below, folders, names in os.walk(entry.path, onerror=_refuse, followlinks=True):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
                 if name.startswith("."):
                     continue
                 path = (Path(below) / name).relative_to(root).as_posix()
-                known = Path(name).suffix.lower() in EXTENSIONS
-                (files if known else listing.ignored).append(path)
+                if Path(name).suffix.lower() not in EXTENSIONS:
+                    listing.ignored.append(path)
+                elif (root / path).is_file():
+                    files.append(path)
+                else:  # reading a pipe would wait for ever
+                    listing.problems.append(
+                        f"{root / path} is no file but a broken link, a pipe or a device; remove it"
+                    )
     return found
+
+
+def _refuse(error: OSError) -> None:
+    raise DataError(f"{error.filename} can't be listed ({error.strerror}); change its permissions")
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

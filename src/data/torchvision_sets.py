@@ -129,6 +129,7 @@ def _opened(kind: str, folder: Path, train: bool, download: bool) -> Any:
 
     make = getattr(datasets, kind)
     place, files = _expected(make, folder)
+    absent = [path for path in (place, *place.parents) if not path.exists()]
     try:
         # torchvision prints progress notes, which are no result of the command.
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
@@ -138,6 +139,9 @@ def _opened(kind: str, folder: Path, train: bool, download: bool) -> Any:
     except (RuntimeError, OSError) as error:
         # URLError is an OSError; a missing or unsound archive is a RuntimeError of torchvision's,
         # and so is a file that torch can't bring into shape.
+        with contextlib.suppress(OSError):  # torchvision makes folders before it downloads
+            for path in absent:
+                path.rmdir()
         lines = str(error).splitlines() or [type(error).__name__]
         if isinstance(error, RuntimeError) and not any(sign in lines[0] for sign in MISSING):
             raise DataError(_damaged(kind, place, lines[0])) from error

@@ -30,6 +30,8 @@ def main(argv: Sequence[str]) -> int:
     Nothing is raised: an error becomes one line on stderr, and with --verbose a traceback.
     """
     verbose = any(word in ("-v", "--verbose") for word in argv)
+    if sys.stdout is None:  # closed by who started us
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  # for as long as we run
     try:
         code = run(argv)
         sys.stdout.flush()  # a closed pipe has to show itself here, not at exit
@@ -38,10 +40,7 @@ def main(argv: Sequence[str]) -> int:
         # Python would flush stdout at exit and complain: it gets somewhere to put it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except Exception as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # the last from foreign code
         from trainer.faults import tell
 
         return tell(error, verbose)
@@ -78,7 +77,11 @@ def run(argv: Sequence[str]) -> int:
         return list_choices(words, existing(folders))
     if command == "show":
         return show(words, folders)
-    return train(words, folders, arguments.trust)
+    from trainer.faults import plain_warnings
+    from trainer.preemption import terminable
+
+    with terminable(), plain_warnings():
+        return train(words, folders, arguments.trust)
 
 
 class Parser(argparse.ArgumentParser):
@@ -193,5 +196,7 @@ def resumed(words: Sequence[str]) -> tuple[Path | None, list[str]]:
         override = parse_override(word, {})
         if isinstance(override, str):
             raise Refused(override)
-        folder = Path(str(override.value)).expanduser() if override.value else None
+        if override.value == "":
+            raise Refused(f"{word} names no folder; write resume=FOLDER, or leave it out")
+        folder = None if override.value is None else Path(str(override.value)).expanduser()
     return folder, [word for word in words if not re.match(r"\+{0,2}resume=", word)]

@@ -1,6 +1,7 @@
 """What can go wrong for the user, each kind with the exit code that a script can test."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class UserError(ValueError):
@@ -58,6 +59,20 @@ class Failed(UserError):
     """Data, a worker or memory failed while running."""
 
     exit_code = 7
+
+
+@contextmanager
+def nothing_started() -> Iterator[None]:
+    """Raise Refused for data or workers that fail within: they have the exit code of a failed run.
+
+    Any exception with that code counts, since packages that never import this one raise them too.
+    """
+    try:
+        yield
+    except Exception as error:
+        if getattr(error, "exit_code", None) != Failed.exit_code:
+            raise
+        raise Refused(*getattr(error, "problems", (str(error),))) from error
 
 
 class Interrupted(UserError):

@@ -18,10 +18,10 @@ LONE = "Expected more than 1 value per channel"
 OUT_OF_RANGE = ("out of bounds", "device-side assert")
 
 
-def model_problems(error: Exception, batch: Any) -> list[str]:
+def model_problems(run: Run, error: Exception, batch: Any) -> list[str]:
     """Why the model's forward failed on a batch."""
-    if isinstance(error, Refused):
-        return [str(error)]
+    if told := told_already(run, error):
+        return [told]
     odd = [describe(v) for v in fields(batch) if dtype_of(v) in (torch.float64, torch.uint8)]
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         remedy = "set trainer.compile=false, or install what torch.compile needs (a C++ compiler)"
@@ -39,8 +39,8 @@ def model_problems(error: Exception, batch: Any) -> list[str]:
 
 def loss_problems(run: Run, error: Exception, outputs: Any, batch: Any) -> list[str]:
     """Why the loss failed, looking at what it was given."""
-    if isinstance(error, Refused):
-        return [str(error)]
+    if told := told_already(run, error):
+        return [told]
     found = [*output_problems(run, outputs), *target_problems(run, batch)]
     return found or [
         f"the loss fails on outputs {describe(outputs)} for a batch of {shapes(batch)}: "
@@ -50,12 +50,27 @@ def loss_problems(run: Run, error: Exception, outputs: Any, batch: Any) -> list[
 
 def judging_problems(run: Run, error: Exception, batch: Any) -> list[str]:
     """Why the evaluation failed on a batch of validation or test."""
-    if isinstance(error, Refused):
-        return [str(error)]
+    if told := told_already(run, error):
+        return [told]
     return target_problems(run, batch) or [
         f"evaluation fails on a batch of {shapes(batch)}: {first_line(error)}; check that the "
         "model works after eval(), and that the target is what the evaluation wants"
     ]
+
+
+def told_already(run: Run, error: Exception) -> str:
+    """The line of an error that needs no look at the batch: one of ours, or memory."""
+    return str(error) if isinstance(error, Refused) else memory_problem(run, error)
+
+
+def memory_problem(run: Run, error: Exception) -> str:
+    """The line for memory that ran out, "" for any other error."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate" in str(error):
+        return (
+            f"memory ran out on {run.device} ({first_line(error)}); try half the "
+            "loader.batch_size with trainer.accumulate=2, or trainer.precision=bf16"
+        )
+    return ""
 
 
 def output_problems(run: Run, outputs: Any) -> list[str]:
@@ -144,11 +159,8 @@ def explained(run: Run) -> Iterator[None]:
 
 def cause_of(run: Run, error: Exception) -> str:
     """Why a run failed, "" where nothing is known but the error itself."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate" in str(error):
-        return (
-            f"memory ran out on {run.device} ({first_line(error)}); try half the "
-            "loader.batch_size with trainer.accumulate=2, or trainer.precision=bf16"
-        )
+    if problem := memory_problem(run, error):
+        return problem
     if isinstance(error, IndexError) or any(text in str(error) for text in OUT_OF_RANGE):
         # On cuda the error shows itself where the losses are read.
         return late_label(run, 1 if run.device.type == "cpu" else run.options.record_every + 1)

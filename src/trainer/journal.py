@@ -19,6 +19,7 @@ from trainer.recording.memory import memory_used
 from trainer.recording.picture import png, sample_grid
 from trainer.recording.summary import summarise
 from trainer.run import Run
+from trainer.samples import not_finite
 from trainer.storage import atomic
 
 
@@ -87,10 +88,12 @@ class Journal:
         saved = self.run.checkpoints.steps()
         kept = f"the last checkpoint is step {saved[-1]}" if saved else "there is no checkpoint yet"
         per_epoch = self.run.plan.steps_per_epoch
+        wrong = not_finite(self.run, step)
+        remedy = "try a lower optimizer.lr, trainer.clip_norm=1, or trainer.precision=fp32"
         return Diverged(
             f"the {name} is {value} at step {step} (epoch {(step - 1) // per_epoch}, step "
-            f"{(step - 1) % per_epoch} of it); {kept}; try a lower optimizer.lr, "
-            "trainer.clip_norm=1, or trainer.precision=fp32"
+            f"{(step - 1) % per_epoch} of it); {kept}; "
+            + (f"{wrong}: mend or remove it" if wrong else remedy)
         )
 
     def record(self) -> None:

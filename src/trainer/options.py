@@ -82,7 +82,7 @@ class RunOptions:
     name: (
         Annotated[str, Form(r"[^/\\.][^/\\]*", "a folder name without / or a leading dot")] | None
     ) = None
-    dir: str | None = None
+    dir: Annotated[str, Form(r"(?s:.+)", "the path of a folder")] | None = None
 
 
 @dataclass(frozen=True)

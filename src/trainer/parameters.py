@@ -51,13 +51,8 @@ def groups(
     if not found:
         if freeze:
             raise Refused("parameters.freeze leaves nothing to train; freeze fewer patterns")
-        why = "has no parameters" if not names else f"has {len(names)} parameters, all frozen"
-        raise Refused(
-            f"the model {why} (requires_grad is False), so there is nothing to train; choose "
-            "another model, or leave some of it trainable"
-            if names
-            else f"the model {why}, so there is nothing to train; choose another model"
-        )
+        what = "only frozen parameters (requires_grad=False)" if names else "no parameters"
+        raise Refused(f"the model has {what}: nothing to train; choose another model")
     result = []
     for (rule, decays), members in found.items():
         options = options_of(rules[rule], lr) if rule >= 0 else {}

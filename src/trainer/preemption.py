@@ -3,6 +3,8 @@
 import re
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -62,6 +64,32 @@ class Interruption:
         else:
             text = f"stopped by {name}, saved at step {step}; continue with: {resuming(folder)}"
         return Interrupted(text, exit_code=128 + number)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came while no step was being taken."""
+
+    exit_code = 143
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end what is within as Ctrl-C does, so that it can tidy up; exit code 143.
+
+    Only the main thread may set handlers: elsewhere nothing is installed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if former is None else former)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated("terminated")
 
 
 def resuming(folder: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.errors import Failed, Refused
+from trainer.errors import Refused, nothing_started
 from trainer.explanation import (
     LONE,
     column_problems,
@@ -34,14 +34,8 @@ def preflight(run: Run) -> None:
     run.folder.check_room(COPIES * size_of_state(run) + SLACK)
     problems = list(metric_problems(run)) + list(label_problems(run))
     if not problems:  # with wrong labels the loss fails anyway, and says less
-        try:
-            with undisturbed(run):
-                problems += trial_problems(run)
-        except Exception as error:
-            # A sample that can't be read has the exit code of a run that failed; this never ran.
-            if getattr(error, "exit_code", None) != Failed.exit_code:
-                raise
-            problems += getattr(error, "problems", [str(error)])
+        with nothing_started(), undisturbed(run):
+            problems += trial_problems(run)
     if problems:
         raise Refused(*problems)
 
@@ -84,7 +78,7 @@ def trial_problems(run: Run) -> list[str]:
             with trainer.precision.context:
                 outputs = turn.forward(trainer.modules, batch)
         except Exception as error:
-            return model_problems(error, batch)
+            return model_problems(run, error, batch)
         try:
             with trainer.precision.context:
                 total = scalar(turn.loss(outputs, batch))
@@ -105,8 +99,11 @@ def scalar(loss: Any) -> Tensor:
     """The one number that a loss stands for; raises Refused for a loss that can't be trained."""
     pair = isinstance(loss, tuple) and len(loss) == 2
     if not all(isinstance(part, Tensor) for part in (loss if pair else [loss])):
-        kinds = ", ".join(type(part).__name__ for part in (loss if pair else [loss]))
-        raise Refused(f"the loss returns {kinds}, not tensors; return one, or (sum, weight)")
+        kinds = " and ".join(type(part).__name__ for part in (loss if pair else [loss]))
+        raise Refused(
+            f"the loss returns {kinds}; it has to return a tensor of one number, or two, (sum, "
+            "weight)"
+        )
     total: Tensor = loss[0] / loss[1] if pair else loss
     if total.numel() != 1:
         raise Refused(

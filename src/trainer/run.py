@@ -21,6 +21,7 @@ from trainer.precision import Precision
 from trainer.protocols import Export, Loader, Recorder, Splits
 from trainer.recording import Console, Silent
 from trainer.schedule import Plan, Schedule, warmup_steps
+from trainer.splits import refuse_unfit
 from trainer.storage.checkpoint import Checkpoints
 from trainer.storage.folder import RunFolder
 from trainer.task import Task
@@ -86,6 +87,7 @@ def setup(
     the length of the run are known. Without a `folder` a fresh one is made under `runs/`.
     Raises Refused for what can't be trained together.
     """
+    refuse_unfit(splits)
     options = options or TrainerOptions()
     device = prepare_device(options)
     assert isinstance(task, nn.Module)
@@ -155,8 +157,7 @@ def make_loaders(
         return loader(dataset, shuffle=shuffle, seed=seed, device=device)
 
     train = make(splits.train, True)
-    if train is None:
-        raise Refused("the data has no training split; return one as `train`")
+    assert train is not None  # refused before
     return Loaders(train, make(splits.validation, False), make(splits.test, False))
 
 
@@ -210,7 +211,8 @@ def make_optimizer(
     )
     kind = getattr(maker, "func", maker)
     name = getattr(kind, "__name__", type(kind).__name__)
-    if "closure" in required_arguments(getattr(kind, "step", maker)):
+    step = getattr(kind, "step", None)
+    if step is not None and "closure" in required_arguments(step):
         raise Refused(
             f"optimizer {name} evaluates the loss several times a step, which the five-step loop "
             "doesn't; choose another, such as optimizer=adamw"

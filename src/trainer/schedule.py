@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LinearLR, LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LinearLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from trainer.errors import Refused
 
@@ -56,7 +57,7 @@ class Schedule:
         self.interval = interval
         self.warmup = warmup_steps(warmup, steps)
         self.count = 0
-        self.main = schedule(optimizer) if schedule else None
+        self.main = per_group(schedule, optimizer)(optimizer) if schedule else None
         self.metric = (metric or "loss") if isinstance(self.main, ReduceLROnPlateau) else None
         if self.metric and interval != "epoch":
             raise Refused("scheduler.interval is step, but a plateau moves by epoch; set epoch")
@@ -104,6 +105,24 @@ class Schedule:
         for scheduler, part in ((self.main, state["main"]), (self.ramp, state["ramp"])):
             if scheduler is not None:
                 scheduler.load_state_dict(part)
+
+
+Make = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
+
+
+def per_group(schedule: Make, optimizer: Optimizer) -> Make:
+    """One cycle with a peak for each parameter group, in the proportion of their own rates.
+
+    Every other scheduler of torch scales the rates that the groups have; this one sets them, so
+    that a single `max_lr` would undo `parameters.groups`.
+    """
+    if not isinstance(schedule, partial) or schedule.func is not OneCycleLR:
+        return schedule
+    peak = schedule.keywords.get("max_lr")
+    if not isinstance(peak, int | float):
+        return schedule  # the user's own list
+    shares = [group["lr"] / optimizer.defaults["lr"] for group in optimizer.param_groups]
+    return partial(schedule, max_lr=[peak * share for share in shares])
 
 
 def plain_state(scheduler: LRScheduler | ReduceLROnPlateau | None) -> dict[str, Any]:

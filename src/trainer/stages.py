@@ -5,12 +5,15 @@ The five steps themselves are in loop.py; here is what happens between them.
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from trainer.errors import CannotWrite, Diverged, Interrupted, NoUsableCheckpoint, Refused
+from trainer.explanation import explained
 from trainer.journal import Journal
 from trainer.measuring import evaluate, measure
-from trainer.preemption import Interruption
+from trainer.preemption import Interruption, resuming
 from trainer.preflight import preflight
 from trainer.profiling import profiling
 from trainer.run import Run
@@ -52,18 +55,15 @@ def execute(run: Run) -> Result:
     """
     begun = False
     try:
-        with run.console:
+        with run.console, explained(run):
             preflight(run)
             begun = True
             result = work(run)
-            tell(run, "finished", exit_code=0, metrics=result.metrics)
+            tell(run, "finished", result.reason, exit_code=0, metrics=result.metrics)
             return result
     except BaseException as error:
-        code = getattr(error, "exit_code", 130 if isinstance(error, KeyboardInterrupt) else 1)
         if begun or run.resumed:
-            state = "preempted" if code in (130, 143) else "failed"
-            reason = str(error) or type(error).__name__
-            tell(run, state, reason=reason, exit_code=code)
+            end_early(run, error)
         else:
             run.folder.discard()
         raise
@@ -72,6 +72,24 @@ def execute(run: Run) -> Result:
             if loader is not None:
                 loader.close()
         run.folder.release()
+
+
+def end_early(run: Run, error: BaseException) -> None:
+    """Write down why a run ends before its end, and add to the error how it goes on."""
+    stopped = isinstance(error, KeyboardInterrupt)
+    code = getattr(error, "exit_code", 130 if stopped else 1)
+    reason = str(error) or ("interrupted" if stopped else type(error).__name__)
+    running = run.folder.read_status().get("state") == "running"
+    if code == Refused.exit_code and not running:
+        return  # a refusal to go on changes nothing
+    # What ended the run is the reason, not that a full disk has no room for it either; "running"
+    # without the lock says the rest.
+    with suppress(CannotWrite):
+        state = "preempted" if code in (130, 143) else "failed"
+        tell(run, state, reason=reason, exit_code=code)
+    saved = run.checkpoints.steps()
+    if saved and not isinstance(error, Interrupted | Diverged | NoUsableCheckpoint):
+        error.add_note(f"saved up to step {saved[-1]}; go on with: {resuming(run.folder.path)}")
 
 
 def tell(

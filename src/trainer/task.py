@@ -91,8 +91,10 @@ class Supervised(nn.Module):
 
     def forward_model(self, modules: Modules, batch: Any) -> Any:
         """The model's whole output for a batch."""
-        _, inputs, named_inputs = self.example(batch)
-        return modules["model"](*inputs, **named_inputs)
+        inputs = self.inputs
+        if isinstance(inputs, dict):
+            return modules["model"](**{name: batch[field] for name, field in inputs.items()})
+        return modules["model"](*[batch[field] for field in inputs])
 
     def example(self, batch: Any) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
         """The module that is used after training, with inputs by position and by name."""
@@ -182,7 +184,8 @@ def not_a_tensor(output: object) -> str:
     if output is None:
         return "the model's forward returns nothing (None); let it return its output"
     names = list(output) if isinstance(output, Mapping) else dir(output)
-    field = next((name for name in ("logits", "output", "out") if name in names), None)
+    likely = [name for name in ("logits", "output", "out") if name in names]
+    field: str | int | None = next(iter(likely), None)
     if field is None and isinstance(output, tuple | list):
         field = 0
     told = f"the model's output is {parts_of(output)}, not a tensor; "

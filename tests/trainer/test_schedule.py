@@ -39,6 +39,18 @@ def test_one_cycle_is_torchs() -> None:
     assert seen == expected
 
 
+def test_one_cycle_keeps_the_proportion_of_the_groups() -> None:
+    groups = [{"params": [nn.Parameter(torch.ones(1))], "lr": lr} for lr in (0.1, 0.001)]
+    made = torch.optim.SGD(groups, lr=0.1)
+    make = partial(lr_scheduler.OneCycleLR, max_lr=0.1, total_steps=10, cycle_momentum=False)
+    schedule = Schedule(made, make, steps=10)
+    for _ in range(9):
+        large, small = (group["lr"] for group in made.param_groups)
+        assert small == pytest.approx(large / 100)
+        made.step()
+        schedule.step()
+
+
 def test_warm_up_grows_linearly_and_then_the_schedule_begins() -> None:
     make = partial(lr_scheduler.CosineAnnealingLR, T_max=16)
     seen = rates(Schedule(optimizer(), make, warmup=4, steps=20), 20)

@@ -1,7 +1,8 @@
 """The door: config in, objects out. Nothing behind it has seen a config."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,39 +13,42 @@ from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
 from trainer.commands import nearest, pasteable
-from trainer.config.check import make_importable
-from trainer.config.drift import apply, refuse_drift, refuse_untrusted
-from trainer.errors import Refused
+from trainer.config.check import check, make_importable, reference_problems
+from trainer.config.compose import resolved as as_far_as_known
+from trainer.config.drift import (
+    apply,
+    lengthens,
+    refuse_drift,
+    refuse_other_data,
+    refuse_untrusted,
+)
+from trainer.config.schema import problems as schema_problems
+from trainer.errors import Refused, nothing_started
 from trainer.options import ParameterOptions, TrainerOptions
 from trainer.recording import Console
 from trainer.run import MakeOptimizer, Run, prepare_device, setup
 from trainer.schedule import Plan, Schedule
 from trainer.seeding import derive, seed_all
+from trainer.splits import refuse_unfit
 from trainer.storage.environment import environment
 from trainer.storage.folder import RunFolder
 
 SCHEDULE = "trainer.schedule.Schedule"
 
 
-def build(
-    config: DictConfig,
-    overrides: Sequence[str] = (),
-    *,
-    name: str = "run",
-    folder: RunFolder | None = None,
-) -> Run | None:
+def build(config: DictConfig, overrides: Sequence[str] = (), *, name: str = "run") -> Run | None:
     """Build everything that a checked config names; the sizes come from the data.
 
-    `name` is the folder under runs/ when `run.name` is null. A `run.dir` (or `folder`) that holds
-    a run goes on, if it was started with the same config; None says that it is finished. Raises
-    Refused (with the node's path) for arguments that the things themselves refuse; a fresh folder
-    is then gone again.
+    `name` is the folder under runs/ when `run.name` is null. A `run.dir` that holds a run goes on,
+    if it was started with the same config; None says that it is finished. Raises Refused (with the
+    node's path) for arguments that the things themselves refuse; a fresh folder is then gone again.
     """
-    folder = folder or new_folder(config, name)
-    try:
+    folder = new_folder(config, name)
+    with kept_on_success(folder):
         if folder.state == "finished":
-            print(f"{nearest(folder.path)} is already complete; nothing was done.")
-            folder.release()
+            known, _ = as_far_as_known(config)
+            refuse_drift(folder.read_config().config, known, folder.path)
+            leave_complete(folder)
             return None
         run = assemble(config, folder)
         chosen = resolved(config)
@@ -52,40 +56,69 @@ def build(
             write_records(chosen, run, overrides)
         else:
             refuse_drift(folder.read_config().config, chosen, folder.path)
-        return replace(run, config=chosen, resumed=folder.state != "fresh")
+            refuse_other_data(folder.path, asdict(run.splits.info))
+        return ready(run, chosen, resumed=folder.state != "fresh")
+
+
+def resume(path: Path, overrides: Sequence[str] = (), trusted: Sequence[str] = ()) -> Run | None:
+    """Build the run that a folder holds, to go on in place; None when it is finished.
+
+    Only overrides that leave the result as it would have been are taken; a finished run goes on
+    when they make it longer. A config that this user didn't sign may name only what fivestep itself
+    ships, and what `trusted` lists.
+    """
+    make_importable(Path.cwd())
+    folder = RunFolder.open(path, write=True)
+    with kept_on_success(folder):
+        stored = folder.read_config()
+        if stored.origin != "own":
+            refuse_untrusted(stored.config, trusted, path)
+        config = OmegaConf.create(stored.config)
+        problems = [p for p in (apply(config, word) for word in overrides) if p]
+        plain_config, found = as_far_as_known(config)
+        problems = problems or [*found, *schema_problems(plain_config)]
+        if problems:
+            raise Refused(*problems)
+        check(config)
+        if folder.state == "finished" and not any(lengthens(word) for word in overrides):
+            leave_complete(folder)
+            return None
+        config.resume = None
+        run = assemble(config, folder)
+        refuse_other_data(folder.path, asdict(run.splits.info))
+        if overrides and stored.origin == "own":
+            folder.write_config(resolved(config), [*stored.overrides, *overrides])
+        return ready(run, resolved(config), resumed=True)
+
+
+def ready(run: Run, chosen: Mapping[str, Any], *, resumed: bool) -> Run:
+    """The run that nothing speaks against any more: a log opened before would stay open."""
+    run.console.log_to(run.folder.log)
+    return replace(run, config=chosen, resumed=resumed)
+
+
+@contextmanager
+def kept_on_success(folder: RunFolder) -> Iterator[None]:
+    """Give a folder back, and a fresh one up, when what was to be built on it can't be."""
+    try:
+        with nothing_started():
+            yield
     except BaseException:
         folder.discard()
         folder.release()
         raise
 
 
-def resume(path: Path, overrides: Sequence[str] = (), trusted: Sequence[str] = ()) -> Run | None:
-    """Build the run that a folder holds, to go on in place; None when it is finished.
-
-    Only overrides that leave the result as it would have been are taken. A config that this user
-    didn't sign may name only what fivestep itself ships, and what `trusted` lists.
-    """
-    make_importable(Path.cwd())
-    folder = RunFolder.open(path, write=True)
-    try:
-        stored = folder.read_config()
-        if stored.origin != "own":
-            refuse_untrusted(stored.config, trusted, path)
-        config = OmegaConf.create(stored.config)
-        problems = [p for p in (apply(config, word) for word in overrides) if p]
-        if problems:
-            raise Refused(*problems)
-        config.resume = None
-    except BaseException:
-        folder.release()
-        raise
-    return build(config, folder=folder)
+def leave_complete(folder: RunFolder) -> None:
+    """Say that a run is finished, and give its folder back."""
+    print(f"{nearest(folder.path)} is already complete; nothing was done.")
+    folder.release()
 
 
 def new_folder(config: DictConfig, name: str) -> RunFolder:
     """The folder of a fresh run: `run.dir` exactly, or a unique one under runs/."""
     if config.run.dir is not None:
-        return RunFolder.claim(Path(config.run.dir))
+        return RunFolder.claim(Path(config.run.dir).expanduser())
     return RunFolder.create(Path("runs"), config.run.name or name)
 
 
@@ -94,7 +127,10 @@ def assemble(config: DictConfig, folder: RunFolder) -> Run:
     options = TrainerOptions(**plain(config.trainer))
     prepare_device(options)
     splits = make(config, "data")
-    fill_in(config, "info", asdict(splits.info))
+    refuse_unfit(splits)
+    fill_in(config, "info", facts(splits.info))
+    if problems := reference_problems(as_far_as_known(config)[0], list(config.info)):
+        raise Refused(*problems)
     seed_all(config.seed, "weights")
     task = make(config, "task", model=make(config, "model"), loss=make(config, "loss"))
     return setup(
@@ -109,7 +145,7 @@ def assemble(config: DictConfig, folder: RunFolder) -> Run:
         checkpoints=partial_of(config, "checkpoint"),
         recorder=partial_of(config, "recorder"),
         folder=folder,
-        console=Console(log=folder.log),
+        console=Console(),
         export=make(config, "export"),
         seed=derive(config.seed, "order"),
         warmup=OmegaConf.select(config, "scheduler.warmup", default=0) or 0,
@@ -174,6 +210,34 @@ def fill_in(config: DictConfig, name: str, values: Mapping[str, Any]) -> None:
     """Make values known to interpolations such as ${info.num_classes}."""
     OmegaConf.set_struct(config, False)
     config[name] = OmegaConf.create(dict(values))
+
+
+def facts(info: Any) -> dict[str, Any]:
+    """What the data says of itself, as plain values; raises Refused for what can't be stored."""
+    if not is_dataclass(info) or isinstance(info, type):
+        raise Refused(
+            f"the data's info is a {type(info).__name__}; return a dataclass with classes, "
+            "num_classes and the sizes that models need"
+        )
+    values = asdict(info)
+    problems = [
+        f"info.{name} of the data ({value!r}) holds more than plain values; use int, float, str, "
+        "and lists, tuples or dicts of these"
+        for name, value in values.items()
+        if not is_plain(value)
+    ]
+    if problems:
+        raise Refused(*problems)
+    return values
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value can stand in a config and in JSON."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and is_plain(part) for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(is_plain, value))
+    return type(value) in (bool, int, float, str, type(None))
 
 
 def plain(node: DictConfig) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from trainer.errors import Refused
+
 DEFAULT = re.compile(r"^\s+-\s+(?:optional\s+)?([\w/]+):\s*([^\s#]+)\s*(?:#\s*(.*))?$")
 
 
@@ -76,13 +78,17 @@ def defaults(config_dirs: Sequence[Path] = ()) -> dict[str, tuple[str | None, st
 def summary(file: Path) -> str:
     """The first sentence of the comment that a config file begins with; "" where it has none."""
     words: list[str] = []
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            if not line.startswith("#"):
-                break
-            text = line.lstrip("#").strip()
-            if not text.startswith("@package"):
-                words.append(text)
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise Refused(f"{file} can't be read ({reason}); mend it, or take it away") from error
+    for line in lines:
+        if not line.startswith("#"):
+            break
+        text = line.lstrip("#").strip()
+        if not text.startswith("@package"):
+            words.append(text)
     # Within a line a capital has to follow, so that "et al. 2017" ends no sentence.
     end = r"(?<=[.?!])(?:\n|\s(?=[A-Z]))|\s(?=Command:)"
     return re.split(end, "\n".join(words), maxsplit=1)[0].replace("\n", " ").strip()

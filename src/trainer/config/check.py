@@ -6,7 +6,7 @@ The signature is the schema: names, required arguments and, where its annotation
 import inspect
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,7 +47,7 @@ def check(config: DictConfig, given: Mapping[str, Collection[str]] = GIVEN) -> N
         else:
             found[path] = target.thing
             problems += node_problems(target.thing, node, path, given.get(path, ()))
-    problems += reference_problems(plain, found.get("data"))
+    problems += reference_problems(plain, info_fields(found.get("data")))
     if problems:
         raise Refused(*dict.fromkeys(problems))
 
@@ -89,16 +89,32 @@ def node_problems(
     names = [key for key, p in parameters.items() if p.kind in NAMED]
     found = []
     for key, value in arguments.items():
-        if key in names:
-            if value is not None or parameters[key].default is not None:
-                found += type_problems(value, hints[key].of(key), f"{path}.{key}")
-        elif not open_ended:
-            near = did_you_mean(key, names, path + ".{}")
-            takes = near or f"; it takes {', '.join(n for n in names if n != 'self') or 'none'}"
-            found.append(f"{path}.{key} is no argument of {name}{takes}")
+        if key in names and (value is not None or parameters[key].default is not None):
+            found += type_problems(value, hints[key].of(key), f"{path}.{key}")
+    if not open_ended:
+        found += unknown(name, [key for key in arguments if key not in names], names, path)
     partial = node.get("_partial_") is True or (path.split(".")[0] in PARTIAL and "." not in path)
     partial = partial or re.fullmatch(r"optimizer\.\w+", path) is not None
     return found if partial else found + missing(target, parameters, node, path, given)
+
+
+def unknown(target: str, keys: Sequence[str], names: Sequence[str], path: str) -> list[str]:
+    """The lines about arguments that a target doesn't take; one for those that resemble none.
+
+    Several of these are what another target was given before, so it is said how they go.
+    """
+    near = {key: did_you_mean(key, names, path + ".{}") for key in keys}
+    found = [f"{path}.{key} is no argument of {target}{near[key]}" for key in keys if near[key]]
+    strange = [f"{path}.{key}" for key in keys if not near[key]]
+    takes = f"it takes {', '.join(n for n in names if n != 'self') or 'none'}"
+    if len(strange) == 1:
+        found.append(f"{strange[0]} is no argument of {target}; {takes}")
+    elif strange:
+        found.append(
+            f"{', '.join(strange)} are no arguments of {target}; {takes}; leave them out: "
+            + " ".join(f"~{key}" for key in strange)
+        )
+    return found
 
 
 def missing(
@@ -184,11 +200,14 @@ def type_problems(value: Any, annotation: Any, where: str) -> list[str]:
     return found
 
 
-def reference_problems(config: Mapping[str, Any], data: Any) -> list[str]:
-    """What is wrong with the names that `${info.*}` and `${plan.*}` refer to."""
+def reference_problems(config: Mapping[str, Any], info: Sequence[str] | None) -> list[str]:
+    """What is wrong with the names that `${info.*}` and `${plan.*}` refer to.
+
+    `info` are the fields that the data will have, None where that is not known yet.
+    """
     from trainer.schedule import Plan
 
-    known = {"info": info_fields(data), "plan": [field.name for field in fields(Plan)]}
+    known = {"info": info, "plan": [field.name for field in fields(Plan)]}
     found = []
     for path, text in texts(config):
         section = re.split(r"[.\[]", path)[0]

@@ -1,5 +1,6 @@
 """What may differ when a run goes on, and whose config is believed."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -7,11 +8,14 @@ from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from trainer.commands import nearest
 from trainer.config.catalogue import conf_folder
+from trainer.config.values import is_open
 from trainer.errors import Refused
 from trainer.recording.flat import flat
+from trainer.storage.atomic import read_regular
 
 # What changes where and how fast a run goes on, but not what it comes to.
 FREE = (
@@ -30,32 +34,61 @@ ENDLESS = ("StepLR", "MultiStepLR", "ExponentialLR", "ReduceLROnPlateau", "Const
 
 def apply(config: DictConfig, word: str) -> str | None:
     """Change one key of a run that goes on; returns the problem where that is not allowed."""
-    key, _, value = word.partition("=")
+    key, equals, value = word.partition("=")
+    if not equals:
+        return f"{word!r} is not an override; write key=value"
     schedule = OmegaConf.select(config, "scheduler.schedule._target_")
     endless = schedule is None or str(schedule).rpartition(".")[2] in ENDLESS
-    if key not in FREE and not (key in ("trainer.epochs", "trainer.steps") and endless):
-        allowed = ", ".join((*FREE, "trainer.epochs") if endless else FREE)
+    free = (*FREE, "trainer.epochs", "trainer.steps") if endless else FREE
+    if key not in free:
         return (
             f"{key} can't be changed when a run goes on: it would no longer be the same run; start "
-            f"a new one, or change only {allowed}"
+            f"a new one, or change only {', '.join(free)}"
         )
-    if OmegaConf.select(config, key, throw_on_missing=False) is None and key not in FREE:
-        return f"{key} is not in the run's config.yaml; leave it out"
-    OmegaConf.update(config, key, yaml.safe_load(value))
+    try:
+        OmegaConf.update(config, key, yaml.safe_load(value))
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        return f"{word!r} can't be read: {next(iter(str(error).splitlines()), '')}"
     return None
 
 
+def lengthens(word: str) -> bool:
+    """Whether an override is about how long the run is, so that a finished one may go on."""
+    return word.partition("=")[0] in ("trainer.epochs", "trainer.steps", "trainer.max_minutes")
+
+
 def refuse_drift(stored: Mapping[str, Any], chosen: Mapping[str, Any], path: Path) -> None:
-    """The same command goes on with a run; another one must not change it on the way."""
+    """The same command goes on with a run; another one must not change it on the way.
+
+    Values that only the data will know are not compared.
+    """
     before, now = flat(stored), flat(chosen)
     problems = [
         f"{key} was {before.get(key)!r} when {nearest(path)} was started and is now "
         f"{now.get(key)!r}; use another run.dir, or the same settings"
         for key in sorted({*before, *now})
-        if before.get(key) != now.get(key) and key not in FREE and not key.startswith("run.")
+        if before.get(key) != now.get(key)
+        and key not in FREE
+        and not key.startswith("run.")
+        and not is_open(now.get(key))
     ]
     if problems:
         raise Refused(*problems)
+
+
+def refuse_other_data(path: Path, now: Mapping[str, Any]) -> None:
+    """Raise Refused when the data is not that with which the run in a folder was started."""
+    try:
+        before = json.loads(read_regular(path / "info.json", 10_000_000))
+    except (OSError, ValueError):
+        return  # only what is there can differ
+    found = json.loads(json.dumps(now))
+    changed = [key for key in found if isinstance(before, dict) and before.get(key) != found[key]]
+    if changed:
+        raise Refused(
+            f"the data is no longer that with which {nearest(path)} was started "
+            f"({', '.join(changed)} in its info.json differ); bring it back, or start a new run"
+        )
 
 
 def refuse_untrusted(config: Any, trusted: Sequence[str], path: Path) -> None:
@@ -109,4 +142,4 @@ def texts_in(config: Any) -> Iterator[str]:
 def shipped_targets() -> set[str]:
     """The names in our own conf/."""
     texts = (path.read_text() for path in conf_folder().rglob("*.yaml"))
-    return {name for text in texts for name in re.findall(r"_target_:\s*([\w.]+)", text)}
+    return {name for text in texts for name in re.findall(r"(?m)^\s*_target_:\s*([\w.]+)", text)}

@@ -157,7 +157,16 @@ def judge_value(override: Override, known: Known) -> list[str]:
         ]
     if (rule := rule_for(key)) is not None:
         return problems_of(override.value, rule, key)
-    return [] if override.kind == "force" else unlike(override.value, found.value, key)
+    if override.kind == "force" or (found.target and often_several(override.value, found.value)):
+        return []  # the target's signature will say
+    return unlike(override.value, found.value, key)
+
+
+def often_several(value: Any, default: Any) -> bool:
+    """Whether arguments are common that take both: `auto` or a switch, one number or several."""
+    switch = isinstance(default, str) and isinstance(value, bool | int | float)
+    number = isinstance(default, int | float) and not isinstance(default, bool)
+    return switch or (number and isinstance(value, list))
 
 
 def unlike(value: Any, default: Any, key: str) -> list[str]:

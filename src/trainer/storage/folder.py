@@ -101,6 +101,9 @@ class RunFolder:
                 atomic.sweep(path)
             status = read_status(path)
             folder = cls(path, "fresh" if status is None else str(status["state"]), held)
+            # One that was killed before its settings were written has nothing to go on with.
+            if not folder.overrides.exists() and _only_early(path):
+                folder.state = "fresh"
             folder._parents = [parent for parent in parents if parent != path]
             if status is None:
                 folder.status("running")  # From here on it can be told that this is a run.

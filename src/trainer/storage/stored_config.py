@@ -53,7 +53,9 @@ def _read(path: Path) -> tuple[Any, Origin]:
     except OSError as error:
         raise Refused(f"{path} can't be read: {error.strerror}; restore it from a copy") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
+        mark = getattr(error, "problem_mark", None)
+        told = getattr(error, "problem", None) or " ".join(str(error).split())
+        reason = f"line {mark.line + 1}: {told}" if mark else told
         raise Refused(f"{path} is damaged ({reason}); restore it from a copy") from error
 
 

@@ -146,10 +146,14 @@ def test_claim_absent_and_empty(tmp_path: Path) -> None:
         folder = RunFolder.claim(tmp_path / name)
         assert folder.state == "fresh"
         folder.release()
-        # Killed before its first step: it comes back as a run that died.
+        # Killed before its settings were written: there is nothing to go on with.
         again = RunFolder.claim(tmp_path / name)
-        assert again.state == "running"
+        assert again.state == "fresh"
+        again.write_config({"seed": 1})
         again.release()
+        later = RunFolder.claim(tmp_path / name)
+        assert later.state == "running"
+        later.release()
 
 
 def test_claim_a_run_of_ours(tmp_path: Path) -> None:
