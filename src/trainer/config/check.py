@@ -87,12 +87,11 @@ def node_problems(
         parameters = {**signature_of(made), **parameters}
         hints = {key: Hints(made) for key in parameters} | hints
     names = [key for key, p in parameters.items() if p.kind in NAMED]
-    found = []
+    strange = [] if open_ended else [key for key in arguments if key not in names]
+    found = unknown(name, strange, names, path)
     for key, value in arguments.items():
         if key in names and (value is not None or parameters[key].default is not None):
             found += type_problems(value, hints[key].of(key), f"{path}.{key}")
-    if not open_ended:
-        found += unknown(name, [key for key in arguments if key not in names], names, path)
     partial = node.get("_partial_") is True or (path.split(".")[0] in PARTIAL and "." not in path)
     partial = partial or re.fullmatch(r"optimizer\.\w+", path) is not None
     return found if partial else found + missing(target, parameters, node, path, given)

@@ -191,9 +191,12 @@ from trainer.storage.folder import RunFolder
 folder = RunFolder.claim(Path(sys.argv[1]))
 child = subprocess.Popen(["sleep", "60"])
 import os
+reader, writer = os.pipe()
 if (fork := os.fork()) == 0:
+    os.write(writer, b"x")  # only a child that runs has given the lock up
     time.sleep(60)
     os._exit(0)
+os.read(reader, 1)
 print(child.pid, fork, flush=True)
 time.sleep(60)
 """
