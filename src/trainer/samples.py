@@ -94,17 +94,17 @@ def not_finite(run: Run, step: int) -> str:
     first, number = place * run.options.accumulate, run.options.accumulate
     for batch in range(first, min(first + number, len(run.loaders.train))):
         for index in run.loaders.train.indices(epoch, batch):
-            if any(not math.isfinite(total) for total in sums(run.splits.train[index])):
+            if any(not math.isfinite(size) for size in magnitudes(run.splits.train[index])):
                 return f"sample {index} of the train split holds NaN or infinity"
     return ""
 
 
-def sums(value: Any) -> Iterable[float]:
-    """The sum of each part of a sample that holds numbers with a point: finite if all are."""
+def magnitudes(value: Any) -> Iterable[float]:
+    """The largest magnitude in each part of a sample that holds floats: finite if all are."""
     if isinstance(value, dict):
         value = tuple(value.values())
     if isinstance(value, tuple | list):
-        return [total for part in value for total in sums(part)]
+        return [size for part in value for size in magnitudes(part)]
     if isinstance(value, float):
         return [value]
     dtype = getattr(value, "dtype", None)
