@@ -77,7 +77,6 @@ def test_resume_with_other_settings(word: str, told: str, half: Path, capsys: Ca
     ("before", "after", "told"),
     [
         ("models.cnn.CNN", "os.system", "names os.system, which would be run"),
-        ("width: 4", "width: 8", "don't fit the model"),
         ("lr: 0.003", "lr: -3", "optimizer.lr is -3"),
         ("split_seed", "split_sead", "did you mean data.split_seed?"),
         ("validation: 0.1", "validation: 0.2", "the data is no longer that with which"),
@@ -91,6 +90,21 @@ def test_resume_of_a_config_that_was_changed(
     assert before in text
     (half / "config.yaml").write_text(text.replace(before, after))
     assert told in refused(capsys, "resume=run", quick=())
+
+
+def test_resume_with_another_width_is_refused(half: Path, capsys: Capture) -> None:
+    text = (half / "config.yaml").read_text()
+    (half / "config.yaml").write_text(text.replace("width: 4", "width: 8"))
+    with pytest.warns(UserWarning, match="was changed"):
+        assert "don't fit the model" in refused(capsys, "resume=run", quick=())
+
+
+def test_resume_of_an_edited_config_says_so(half: Path, capsys: Capture) -> None:
+    text = (half / "config.yaml").read_text()
+    (half / "config.yaml").write_text(text.replace("weight_decay: 0.05", "weight_decay: 0.04"))
+    with pytest.warns(UserWarning, match="was changed after the run was started"):
+        outcome = train(capsys, "resume=run", quick=())
+    assert outcome.code == 0, outcome.err
 
 
 @pytest.mark.parametrize("all_of_them", [True, False])

@@ -1,5 +1,6 @@
 """The door: config in, objects out. Nothing behind it has seen a config."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass, replace
@@ -88,6 +89,12 @@ def resume(path: Path, overrides: Sequence[str] = (), trusted: Sequence[str] = (
         refuse_other_data(folder.path, asdict(run.splits.info))
         if overrides and stored.origin == "own":
             folder.write_config(resolved(config), [*stored.overrides, *overrides])
+        if stored.origin == "tampered":
+            warnings.warn(
+                f"{nearest(folder.config)} or overrides.yaml was changed after the run was "
+                "started; it goes on with what they say now",
+                stacklevel=1,
+            )
         return ready(run, resolved(config), resumed=True)
 
 
