@@ -23,6 +23,7 @@ from trainer.recording import Console, Silent
 from trainer.schedule import Plan, Schedule, warmup_steps
 from trainer.splits import refuse_unfit
 from trainer.storage.checkpoint import Checkpoints
+from trainer.storage.environment import environment
 from trainer.storage.folder import RunFolder
 from trainer.task import Task
 
@@ -57,7 +58,11 @@ class Run:
     seed: int
     device: torch.device
     config: Mapping[str, Any] = field(default_factory=dict)  # what was chosen, for the record
-    resumed: bool = False  # whether the folder holds a run that goes on
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the folder holds a run that goes on."""
+        return self.folder.state != "fresh"
 
 
 def setup(
@@ -78,46 +83,30 @@ def setup(
     seed: int = 0,
     warmup: float = 0,
     config: Mapping[str, Any] | None = None,
-    resumed: bool = False,
 ) -> Run:
     """Put a run together from a task, its data, and makers of the rest.
 
     `loader(dataset, shuffle=, seed=, device=)`, `optimizer(parameter_groups)` (one for all turns of
     the task, or one by name) and `schedule(optimizer, plan)` are called here, once the device and
-    the length of the run are known. Without a `folder` a fresh one is made under `runs/`.
+    the length of the run are known. Without a `folder` a fresh one is made under `runs/`; one that
+    holds a run goes on. Whoever gives `config` writes the records of a fresh folder.
     Raises Refused for what can't be trained together.
     """
     refuse_unfit(splits)
     options = options or TrainerOptions()
     device = prepare_device(options)
-    assert isinstance(task, nn.Module)
-    precision = Precision(options.precision, device, options.clip_norm, options.clip_value)
-    task.to(device)
-    if options.channels_last:
-        task.to(memory_format=torch.channels_last)
     loaders = make_loaders(splits, loader, seed, device)
-    makers = {turn.optimizer: maker_for(optimizer, turn.optimizer) for turn in task.turns()}
-    optimizers = {
-        name: make_optimizer(
-            maker, getattr(task, name), parameter_options or ParameterOptions(), options, device
-        )
-        for name, maker in makers.items()
-    }
+    choice = parameter_options or ParameterOptions()
+    optimizers = prepare_task(task, optimizer, choice, options, device)
     plan = make_plan(options, len(loaders.train), warmup, optimizers)
-    trainer = Trainer(
-        task,
-        optimizers,
-        precision,
-        schedules={name: schedule(o, plan) for name, o in optimizers.items()} if schedule else None,
-        accumulate=options.accumulate,
-        ema=options.ema,
-        channels_last=options.channels_last,
-        norm_every=options.record_every,
-    )
-    if options.compile is True or (options.compile == "auto" and device.type == "cuda"):
-        for module in trainer.trained.values():
-            module.compile()  # in place: the names in the state stay those of the plain module
+    schedules = {name: schedule(o, plan) for name, o in optimizers.items()} if schedule else {}
+    trainer = make_trainer(task, optimizers, schedules, options, device)
     folder = folder or RunFolder.create(Path("runs"), "run")
+    if config is None:
+        config = {"trainer": asdict(options), "seed": seed}
+        console = console or Console(log=folder.log)
+        if folder.state == "fresh":
+            write_records(folder, splits, device, {"seed": seed})
     return Run(
         folder=folder,
         task=task,
@@ -133,8 +122,62 @@ def setup(
         options=options,
         seed=seed,
         device=device,
-        config=config or {"trainer": asdict(options), "seed": seed},
-        resumed=resumed,
+        config=config,
+    )
+
+
+def prepare_task(
+    task: Task,
+    optimizer: MakeOptimizer | Mapping[str, MakeOptimizer],
+    choice: ParameterOptions,
+    options: TrainerOptions,
+    device: torch.device,
+) -> dict[str, Optimizer]:
+    """Bring a task to the device, in the layout asked for, and make the optimizer of each turn."""
+    assert isinstance(task, nn.Module)
+    task.to(device)
+    if options.channels_last:
+        task.to(memory_format=torch.channels_last)
+    makers = {turn.optimizer: maker_for(optimizer, turn.optimizer) for turn in task.turns()}
+    return {
+        name: make_optimizer(maker, getattr(task, name), choice, options, device)
+        for name, maker in makers.items()
+    }
+
+
+def make_trainer(
+    task: Task,
+    optimizers: dict[str, Optimizer],
+    schedules: dict[str, Schedule],
+    options: TrainerOptions,
+    device: torch.device,
+) -> Trainer:
+    """The loop over a task that is on its device, compiled where that is asked for."""
+    trainer = Trainer(
+        task,
+        optimizers,
+        Precision(options.precision, device, options.clip_norm, options.clip_value),
+        schedules=schedules,
+        accumulate=options.accumulate,
+        ema=options.ema,
+        channels_last=options.channels_last,
+        norm_every=options.record_every,
+    )
+    if options.compile is True or (options.compile == "auto" and device.type == "cuda"):
+        for module in trainer.trained.values():
+            module.compile()  # in place: the names in the state stay those of the plain module
+    return trainer
+
+
+def write_records(
+    folder: RunFolder, splits: Splits, device: torch.device, seeds: Mapping[str, int]
+) -> None:
+    """info.json and environment.json of a fresh run."""
+    info = splits.info
+    folder.write_info(vars(info) if hasattr(info, "__dict__") else asdict(info))
+    fingerprint = getattr(splits.info, "fingerprint", None)
+    folder.write_environment(
+        environment(device=str(device), data_fingerprint=fingerprint, seeds=seeds)
     )
 
 

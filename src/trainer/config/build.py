@@ -27,11 +27,10 @@ from trainer.config.schema import problems as schema_problems
 from trainer.errors import Refused, nothing_started
 from trainer.options import ParameterOptions, TrainerOptions
 from trainer.recording import Console
-from trainer.run import MakeOptimizer, Run, prepare_device, setup
+from trainer.run import MakeOptimizer, Run, prepare_device, setup, write_records
 from trainer.schedule import Plan, Schedule
 from trainer.seeding import derive, seed_all
 from trainer.splits import refuse_unfit
-from trainer.storage.environment import environment
 from trainer.storage.folder import RunFolder
 
 SCHEDULE = "trainer.schedule.Schedule"
@@ -54,11 +53,14 @@ def build(config: DictConfig, overrides: Sequence[str] = (), *, name: str = "run
         run = assemble(config, folder)
         chosen = resolved(config)
         if folder.state == "fresh":
-            write_records(chosen, run, overrides)
+            folder.write_config(chosen, overrides)
+            seeds = {"seed": chosen["seed"], "split_seed": chosen["data"].get("split_seed")}
+            known = {name: seed for name, seed in seeds.items() if seed is not None}
+            write_records(folder, run.splits, run.device, known)
         else:
             refuse_drift(folder.read_config().config, chosen, folder.path)
             refuse_other_data(folder.path, asdict(run.splits.info))
-        return ready(run, chosen, resumed=folder.state != "fresh")
+        return ready(run, chosen)
 
 
 def resume(path: Path, overrides: Sequence[str] = (), trusted: Sequence[str] = ()) -> Run | None:
@@ -95,13 +97,13 @@ def resume(path: Path, overrides: Sequence[str] = (), trusted: Sequence[str] = (
                 "started; it goes on with what they say now",
                 stacklevel=1,
             )
-        return ready(run, resolved(config), resumed=True)
+        return ready(run, resolved(config))
 
 
-def ready(run: Run, chosen: Mapping[str, Any], *, resumed: bool) -> Run:
+def ready(run: Run, chosen: Mapping[str, Any]) -> Run:
     """The run that nothing speaks against any more: a log opened before would stay open."""
     run.console.log_to(run.folder.log)
-    return replace(run, config=chosen, resumed=resumed)
+    return replace(run, config=chosen)
 
 
 @contextmanager
@@ -152,6 +154,7 @@ def assemble(config: DictConfig, folder: RunFolder) -> Run:
         checkpoints=partial_of(config, "checkpoint"),
         recorder=partial_of(config, "recorder"),
         folder=folder,
+        config={},
         console=Console(),
         export=make(config, "export"),
         seed=derive(config.seed, "order"),
@@ -257,17 +260,3 @@ def plain(node: DictConfig) -> dict[str, Any]:
 def resolved(config: DictConfig) -> dict[str, Any]:
     """All that was chosen, with every interpolation replaced by its value."""
     return {name: value for name, value in plain(config).items() if name not in ("info", "plan")}
-
-
-def write_records(chosen: Mapping[str, Any], run: Run, overrides: Sequence[str]) -> None:
-    """config.yaml, overrides.yaml, info.json and environment.json of a fresh run."""
-    run.folder.write_config(chosen, overrides)
-    run.folder.write_info(asdict(run.splits.info))
-    seeds = {"seed": chosen["seed"], "split_seed": chosen["data"].get("split_seed")}
-    run.folder.write_environment(
-        environment(
-            device=str(run.device),
-            data_fingerprint=getattr(run.splits.info, "fingerprint", None),
-            seeds={name: seed for name, seed in seeds.items() if seed is not None},
-        )
-    )
