@@ -17,8 +17,11 @@ import pytest
 from trainer.cli import main
 from trainer.loop import Trainer
 
-QUICK = ("trainer.epochs=1", "trainer.threads=1", "recorder=silent", "evaluation.baselines=false")
-THREE = ("run.dir=run", "trainer.epochs=3", "model.width=4", "data.augment=null")
+QUICK = (
+    "trainer.epochs=1", "trainer.threads=1", "recorder=silent", "evaluation.baselines=false",
+    "export=none",
+)  # fmt: skip
+THREE = ("run.dir=run", "trainer.epochs=3", "model.width=4", "data.augment=null", "export=none")
 HALF_WAY = 50  # of their 120 steps, 40 an epoch
 # A model of the user's own in the place of the default one.
 NET = (

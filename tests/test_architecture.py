@@ -105,9 +105,9 @@ def test_imports_inside_trainer_point_one_way() -> None:
         if name != "trainer":  # its names are looked up when they are asked for
             graph[name] = imported(file)
     assert not [name for name, used in graph.items() if "trainer.cli" in used]
-    assert [name for name, used in graph.items() if "trainer.config.build" in used] == [
-        "trainer.cli"
-    ]
+    door = {"trainer.cli", "trainer.commands", "trainer.config"}
+    knowing = [name for name, used in graph.items() if "trainer.config.build" in used]
+    assert {".".join(name.split(".")[:2]) for name in knowing} <= door
     # What a package's modules import of each other is a matter of the package.
     tops_of = {name: ".".join(name.split(".")[:2]) for name in graph}
     edges: dict[str, set[str]] = {}

@@ -27,6 +27,8 @@ GUIDES = [REPO / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 PAGES = [*sorted(REPO.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 QUICK = ["trainer.threads=1", "loader.limit_batches=2"]
 QUICK += ["evaluation.baselines=false", "evaluation.mistakes=0"]
+# An export takes longer than such a short training; these guides show what comes of it.
+EXPORTING = ("export.md", "predict.md")
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,15 @@ def project(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return place
 
 
-def carry_out(command: str, shown: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, str]:
+def carry_out(
+    command: str, shown: list[str], capfd: pytest.CaptureFixture[str], quickly: list[str]
+) -> tuple[int, str]:
     """Exit code and output of one command of the guides."""
     name, *words = shlex.split(command, comments=True)
     capfd.readouterr()
     if name in ("train", "fivestep"):
         wrong = any(line.startswith("error:") for line in shown)
-        quick = [] if wrong or "--help" in words else [*QUICK, *shorter(words)]
+        quick = [] if wrong or "--help" in words else [*quickly, *shorter(words)]
         resumes = any(word.startswith("resume=") for word in words)
         argv = ["train", *words, *([] if resumes else quick)] if name == "train" else words
         code = main(argv)
@@ -150,6 +154,7 @@ def test_what_a_guide_shows_can_be_done(
     page: Path, project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     names: dict[str, object] = {}
+    quickly = [*QUICK, *([] if page.name in EXPORTING else ["export=none"])]
     for block in blocks(page):
         if block.language == "python" and not block.note:
             exec(compile(block.text, block.where, "exec"), names)  # noqa: S102  # our own text
@@ -157,7 +162,7 @@ def test_what_a_guide_shows_can_be_done(
             continue
         for command, shown in block.commands():
             if not block.note.startswith("not run: "):
-                code, told = carry_out(command, shown, capfd)
+                code, told = carry_out(command, shown, capfd, quickly)
             else:
                 assert command.startswith("train ")
                 code, told = main(["show", *shlex.split(command)[1:]]), ""
@@ -200,7 +205,7 @@ def test_python_takes_ten_lines_and_gives_the_run_of_the_command(
     assert "schedule=cycle, " in text
     text = text.replace("schedule=cycle, ", "schedule=cycle, options=TrainerOptions(epochs=2), ")
     exec("from trainer import TrainerOptions\n" + text, {})  # noqa: S102  # our own text
-    assert main(["train", "trainer.epochs=2", "run.dir=runs/command"]) == 0
+    assert main(["train", "trainer.epochs=2", "export=none", "run.dir=runs/command"]) == 0
     (script,) = (project / "runs/run").iterdir()
     command = project / "runs/command"
     assert metrics(script) == metrics(command)

@@ -19,7 +19,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from models.cnn import CNN
 from trainer.cli import main
 
-QUICK = ["trainer.threads=1", "model.width=8"]
+QUICK = ["trainer.threads=1", "model.width=8", "export=none"]
 
 
 @dataclass
@@ -269,7 +269,7 @@ def test_choices_train_to_the_end(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
-        quick = [] if "model=mlp" in overrides else QUICK
+        quick = ["export=none"] if "model=mlp" in overrides else QUICK
         code = main(["train", *quick, "run.dir=run", "trainer.epochs=1", *overrides])
     captured = capsys.readouterr()
     torch.use_deterministic_algorithms(False)

@@ -138,6 +138,6 @@ def test_show_from_the_wheel_composes_its_own_conf(unpacked: Path, tmp_path: Pat
 
 
 def test_train_from_the_wheel(unpacked: Path, tmp_path: Path) -> None:
-    arguments = ["trainer.steps=2", "evaluation.baselines=false", "run.dir=made"]
+    arguments = ["trainer.steps=2", "evaluation.baselines=false", "export=none", "run.dir=made"]
     run_command(unpacked, tmp_path, "train", *arguments)
     assert '"finished"' in (tmp_path / "made/status.json").read_text()

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from data import keyed
 from data.info import ImageInfo
+from data.pixels import Fit
+from data.reader import ImageReader
 from data.splits import Indices, Splits
 
 STATISTICS_SAMPLES = 2000
@@ -51,6 +53,7 @@ def stored_splits(
     *,
     classes: Sequence[str],
     names: Sequence[str],
+    fit: Fit,
     augment: Any,
     transform: Any,
     content: Any = None,
@@ -63,6 +66,7 @@ def stored_splits(
         parts: sample indices of training, validation and test.
         classes: class names.
         names: what to call each sample.
+        fit: how other images are brought to this size, see `data.pixels.decode`.
         augment: for training samples only, see `data.dataset.Images`.
         transform: likewise.
         content: what the fingerprint is taken over; by default the pixels.
@@ -79,6 +83,7 @@ def stored_splits(
         classes=classes,
         shape=(pixels.shape[1], pixels.shape[2], pixels.shape[3]),
         statistics=(mean, std),
+        fit=fit,
         parts=parts,
         mark=fingerprint(content, labels, parts),
     )
@@ -104,6 +109,7 @@ def image_info(
     classes: Sequence[str],
     shape: tuple[int, int, int],
     statistics: tuple[tuple[float, ...], tuple[float, ...]],
+    fit: Fit,
     parts: Sequence[Indices],
     mark: str,
 ) -> ImageInfo:
@@ -121,4 +127,12 @@ def image_info(
         num_validation=len(parts[1]),
         num_test=len(parts[2]),
         fingerprint=mark,
+        reader=ImageReader(
+            height=shape[1],
+            width=shape[2],
+            channels=shape[0],
+            fit=fit,
+            mean=statistics[0],
+            std=statistics[1],
+        ).node,
     )

@@ -1,10 +1,6 @@
 """`Images`: uint8 image classification data that can be fetched a batch at a time."""
 
-import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,52 +11,13 @@ from torch.utils.data import Dataset
 
 from data import keyed
 from data.errors import DataError, SampleError
-from data.pixels import Fit, decode
+from data.files import Files
+from data.randomness import own_randomness, reseed
 
 MANY = 10_000
 Indices = NDArray[np.int64]
 Augment = Callable[[Tensor, Indices, int, int], Tensor]
 Transform = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Files:
-    """Image files that are decoded when they are asked for."""
-
-    root: Path
-    """Folder that the names are relative to."""
-    names: tuple[str, ...]
-    """Path of each file below root."""
-    height: int
-    """Rows to decode to."""
-    width: int
-    """Columns to decode to."""
-    channels: int
-    """1 for gray, 3 for RGB."""
-    fit: Fit
-    """How an image is brought to the size: see `data.pixels.decode`."""
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def one(self, index: int) -> NDArray[np.uint8]:
-        """Decode one file to uint8 [H, W, C]; SampleError if it can't be."""
-        name = self.names[index]
-        return decode(
-            self.root / name,
-            height=self.height,
-            width=self.width,
-            channels=self.channels,
-            fit=self.fit,
-            name=str(self.root / name),
-        )
-
-    def read(self, indices: Sequence[int] | Indices) -> Tensor:
-        """Decode files to one uint8 tensor [B, C, H, W]; SampleError names the first that fails."""
-        pixels = np.empty((len(indices), self.channels, self.height, self.width), dtype=np.uint8)
-        for place, index in enumerate(indices):
-            pixels[place] = self.one(int(index)).transpose(2, 0, 1)
-        return torch.from_numpy(pixels)
 
 
 class Images(Dataset[tuple[Tensor, int]]):
@@ -107,6 +64,48 @@ class Images(Dataset[tuple[Tensor, int]]):
         """Return one sample as evaluation sees it: float32 [C, H, W], normalised; and its class."""
         pixels = self._pixels(np.array([index]))
         return self._normalised(pixels.float().div_(255))[0], int(self.labels[index])
+
+    def seen_as(self, info: Any, classes: Sequence[str]) -> "Images":
+        """Return these samples as a model sees them that was trained on other data.
+
+        Normalised with `info.mean` and `info.std`, labels brought into the order of `info.classes`
+        by name, neither augmented nor transformed. `classes` are the names of this data's own.
+
+        Raises:
+            DataError: images of another size or number of channels (`info.input_shape`), or
+                samples of classes that `info` doesn't know.
+        """
+        problems = []
+        if list(self.shape) != list(info.input_shape):
+            problems.append(
+                f"images of {_size(self.shape)} in the data, and the model was trained on "
+                f"{_size(info.input_shape)}; choose data of that size (data=images has data.size "
+                "and data.channels)"
+            )
+        known = {name: place for place, name in enumerate(info.classes)}
+        present = [classes[label] for label in self.labels.unique().tolist()]
+        unknown = [repr(name) for name in present if name not in known]
+        if unknown:
+            shown = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+            among = ", ".join(map(repr, info.classes[:5]))
+            problems.append(
+                f"{len(unknown)} {'class' if len(unknown) == 1 else 'classes'} ({shown}) of the "
+                f"data unknown to the model, which knows {among}"
+                f"{', ...' if len(info.classes) > 5 else ''}; rename or remove them"
+            )
+        if problems:
+            raise DataError(*problems)
+        places = torch.tensor([known.get(name, -1) for name in classes], dtype=torch.int64)
+        labels = places[self.labels]
+        return Images(self.samples, labels, names=self.names, mean=info.mean, std=info.std)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns of each sample."""
+        if isinstance(self.samples, Files):
+            return self.samples.channels, self.samples.height, self.samples.width
+        channels, height, width = self.samples.shape[1:]
+        return channels, height, width
 
     def picture(self, index: int) -> NDArray[np.uint8]:
         """Return one sample as stored, to be looked at: uint8 [H, W, C]."""
@@ -206,21 +205,6 @@ class Images(Dataset[tuple[Tensor, int]]):
             )
 
 
-def reseed(number: int) -> None:
-    """Seed torch (CPU), numpy and random with a 64-bit number."""
-    # torch.manual_seed would also reset the generators of the accelerators.
-    torch.default_generator.manual_seed(number)
-    np.random.seed(number & 0xFFFFFFFF)
-    random.seed(number)
-
-
-@contextmanager
-def own_randomness() -> Iterator[None]:
-    """Give the global generators back as they were: data must not change what a model draws."""
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    try:
-        yield
-    finally:
-        torch.set_rng_state(states[0])
-        np.random.set_state(states[1])
-        random.setstate(states[2])
+def _size(shape: Sequence[int]) -> str:
+    channels, height, width = shape
+    return f"{height} x {width} with {channels} {'channel' if channels == 1 else 'channels'}"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from data.build import stored_splits
 from data.errors import DataError
+from data.folds import folded
 from data.info import ImageInfo
 from data.splits import Splits, stratified
 
@@ -19,6 +20,8 @@ def digits(
     validation: float = 0.1,
     test: float = 0.2,
     split_seed: int = 0,
+    folds: int | None = None,
+    fold: int | None = None,
     augment: Any = None,
     transform: Any = None,
 ) -> Splits[ImageInfo]:
@@ -31,20 +34,25 @@ def digits(
         validation: fraction of all samples for validation; 0 for none.
         test: fraction of all samples for the test; 0 for none.
         split_seed: which stratified split; independent of the run's seed.
+        folds: divide all but the test into so many stratified parts, see `data.folds`.
+        fold: which of them, from 0, is the validation; `validation` then has no effect.
         augment: for training batches, e.g. `data.augmentation.RandomAffine`.
         transform: for single training samples, e.g. a torchvision v2 transform.
 
     Raises:
-        DataError: a fraction is out of range, or scikit-learn is not installed.
+        DataError: a fraction or a fold is out of range, or scikit-learn is not installed.
     """
     values, labels = _table()
+    classes = [str(number) for number in range(10)]
+    parts = stratified(labels, validation=validation, test=test, seed=split_seed)
     pixels = np.rint(values * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)
     return stored_splits(
         pixels,
         labels,
-        stratified(labels, validation=validation, test=test, seed=split_seed),
-        classes=[str(number) for number in range(10)],
+        folded(parts, labels, folds=folds, fold=fold, seed=split_seed, classes=classes),
+        classes=classes,
         names=[f"digits[{index}]" for index in range(len(labels))],
+        fit="ink",
         augment=augment,
         transform=transform,
     )

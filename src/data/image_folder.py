@@ -1,6 +1,5 @@
 """What lies in a folder of images: classes, files, splits, and everything that is wrong with it."""
 
-import difflib
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,24 +8,8 @@ from pathlib import Path
 
 from data.cpus import available_cpus
 from data.errors import DataError, SampleError
+from data.inputs import EXTENSIONS, nearest
 
-EXTENSIONS = frozenset(
-    [
-        ".bmp",
-        ".gif",
-        ".jfif",
-        ".jpe",
-        ".jpeg",
-        ".jpg",
-        ".pbm",
-        ".pgm",
-        ".png",
-        ".ppm",
-        ".tif",
-        ".tiff",
-        ".webp",
-    ]
-)
 SPLIT_FOLDERS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val"),
@@ -66,7 +49,8 @@ def existing_folder(path: str | Path | None) -> Path:
         return folder
     if folder.exists():
         raise DataError(f"{folder} in data.path is a file; give the folder that holds the classes")
-    raise DataError(f"{folder} in data.path does not exist{_nearest(folder)}; check data.path")
+    hint = nearest(folder, folders=True)
+    raise DataError(f"{folder} in data.path does not exist{hint}; check data.path")
 
 
 def scan(folder: Path) -> Listing:
@@ -190,20 +174,6 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         shown = [entry for entry in entries if not entry.name.startswith(".")]
     return sorted(shown, key=lambda entry: entry.name)
-
-
-def _nearest(folder: Path) -> str:
-    """Return a hint at the entry that was probably meant, or at where the path ends."""
-    parent = folder
-    while not parent.is_dir() and parent != parent.parent:
-        missing, parent = parent.name, parent.parent
-    if parent == folder:
-        return ""
-    names = [entry.name for entry in _entries(parent) if entry.is_dir()]
-    close = difflib.get_close_matches(missing, names, n=1)
-    if close:
-        return f"; did you mean {parent / close[0]}?"
-    return "" if parent == folder.parent else f" ({parent} does, without {missing!r})"
 
 
 def _several(what: str, names: list[str]) -> str:

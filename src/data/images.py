@@ -17,6 +17,7 @@ from data.build import (
     stored_splits,
 )
 from data.errors import DataError
+from data.folds import fold_problems, folded
 from data.image_folder import WHOLE, Listing, existing_folder, failures, scan
 from data.info import ImageInfo
 from data.pixels import FITS, Fit, verify
@@ -36,6 +37,8 @@ def images(
     validation: float = 0.1,
     test: float = 0.2,
     split_seed: int = 0,
+    folds: int | None = None,
+    fold: int | None = None,
     augment: Any = None,
     transform: Any = None,
     cache: bool | Literal["auto"] = "auto",
@@ -51,10 +54,13 @@ def images(
         path: the folder.
         size: rows and columns of the decoded images: one number, or [height, width].
         channels: 1 for gray, 3 for RGB.
-        fit: how an image is brought to that size, see `data.pixels.decode`.
+        fit: how an image is brought to that size, see `data.pixels.decode`; "ink" for drawings.
         validation: fraction of the images that are split, 0 for none.
         test: likewise.
         split_seed: which stratified split; independent of the run's seed.
+        folds: divide all but the test into so many stratified parts, see `data.folds`.
+            A validation folder is divided with the rest.
+        fold: which of them, from 0, is the validation; `validation` then has no effect.
         augment: for training batches, e.g. `data.augmentation.RandomAffine`.
         transform: for single training samples, e.g. a torchvision v2 transform.
         cache: keep all decoded pixels in memory; "auto" does where they take 1 GiB or less,
@@ -63,7 +69,7 @@ def images(
     Raises:
         DataError: all that is wrong with the arguments, or with the folder and its files.
     """
-    height, width = _checked_arguments(size, channels, fit, validation, test)
+    height, width = _checked_arguments(size, channels, fit, validation, test, folds, fold)
     folder = existing_folder(path)
     listing = scan(folder)
     if listing.ignored:
@@ -82,7 +88,14 @@ def images(
         raise DataError(*listing.problems)
 
     labels = np.array(listing.labels, dtype=np.int64)
-    parts = _parts(listing, labels, validation, test, split_seed)
+    parts = folded(
+        _parts(listing, labels, validation, test, split_seed),
+        labels,
+        folds=folds,
+        fold=fold,
+        seed=split_seed,
+        classes=listing.classes,
+    )
     # Names and sizes stand for the content: reading every byte of a large folder takes too long.
     facts = [f"{name} {(folder / name).stat().st_size}" for name in listing.names]
     content = "\n".join([f"{channels} {height} {width} {fit}", *facts]).encode()
@@ -94,6 +107,7 @@ def images(
             parts,
             classes=listing.classes,
             names=listing.names,
+            fit=fit,
             augment=augment,
             transform=transform,
             content=content,
@@ -102,7 +116,13 @@ def images(
 
 
 def _checked_arguments(
-    size: int | Sequence[int], channels: int, fit: str, validation: float, test: float
+    size: int | Sequence[int],
+    channels: int,
+    fit: str,
+    validation: float,
+    test: float,
+    folds: int | None,
+    fold: int | None,
 ) -> tuple[int, int]:
     """Return (height, width), or raise DataError with every argument that is out of range."""
     problems = []
@@ -117,6 +137,7 @@ def _checked_arguments(
         check_fractions(validation=validation, test=test)
     except DataError as error:
         problems += error.problems
+    problems += fold_problems(folds, fold)
     if problems:
         raise DataError(*problems)
     return sides[0], sides[1]
@@ -147,7 +168,7 @@ def _pixels(
     folder: Path, names: Sequence[str], shape: tuple[int, int, int], fit: Fit
 ) -> NDArray[np.uint8]:
     """Decode all files to uint8 [N, C, H, W], or raise DataError with all that fail."""
-    from data.dataset import Files
+    from data.files import Files
 
     channels, height, width = shape
     files = Files(folder, tuple(names), height, width, channels, fit)
@@ -174,7 +195,8 @@ def _file_splits(
     content: bytes,
 ) -> Splits[ImageInfo]:
     """Return splits whose files are decoded on demand."""
-    from data.dataset import Files, Images
+    from data.dataset import Images
+    from data.files import Files
 
     train = parts[0]
     chosen = train[choice(len(train), STATISTICS_SAMPLES)]
@@ -183,6 +205,7 @@ def _file_splits(
         classes=listing.classes,
         shape=shape,
         statistics=statistics(sample),
+        fit=fit,
         parts=parts,
         mark=fingerprint(content, labels, parts),
     )

@@ -1,6 +1,7 @@
 """What a dataset says about itself, so that nobody types a size twice."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,5 @@ class ImageInfo:
     """Test samples; 0 without a test split."""
     fingerprint: str
     """SHA-256 over samples, labels and split: equal means the same data, split alike."""
+    reader: dict[str, Any]
+    """Node that makes the reader of single inputs: `_target_` and the arguments it takes."""

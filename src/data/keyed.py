@@ -15,7 +15,7 @@ FIRST, SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 MASK = (1 << 64) - 1
 
 # What a key is for; two uses never share a stream.
-ORDER, AUGMENTATION, TRANSFORM, SPLIT, CHOICE = range(5)
+ORDER, AUGMENTATION, TRANSFORM, SPLIT, CHOICE, FOLDS = range(6)
 
 
 def key(*numbers: int) -> int:

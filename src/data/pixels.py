@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from data.errors import SampleError
+from data.ink import LARGEST_SIDE, ink_fitted
 
-Fit = Literal["crop", "stretch", "pad"]
-FITS: tuple[Fit, ...] = ("crop", "stretch", "pad")
+Fit = Literal["crop", "stretch", "pad", "ink", "ink_centred"]
+FITS: tuple[Fit, ...] = ("crop", "stretch", "pad", "ink", "ink_centred")
+DRAWN: tuple[Fit, ...] = ("ink", "ink_centred")
+MNIST_BOX = 20 / 28
 MAX_PIXELS = 50_000_000
 WHITE = (255, 255, 255, 255)
 _changing_warnings = threading.Lock()
@@ -45,24 +48,29 @@ def decode(
         width: columns of the result.
         channels: 1 for gray (ITU-R 601 luma), 3 for RGB.
         fit: "crop" scales until the image covers the result and cuts its centre, "stretch" ignores
-            the aspect ratio, "pad" scales until it fits and fills up with black.
+            the aspect ratio, "pad" scales until it fits and fills up with black. For drawings:
+            "ink" finds what is drawn and lets it fill the result, light on black, see `data.ink`;
+            "ink_centred" likewise, in 20/28 of the result and with its centre of mass in the
+            middle, as in MNIST. Whatever `fit` is, an image of just that size stays as it is, so
+            that a data set's own pictures come out as they went in.
         name: what to call the source in an error; by default its path.
 
     Raises:
         SampleError: the file is missing, no image, truncated, of more than 50 million pixels, or
-            of a kind that has no 8-bit reading (floating point).
+            of a kind that has no 8-bit reading (floating point), or, where a drawing is looked
+            for, all of one colour.
     """
     name = name or ("image" if isinstance(source, bytes) else str(source))
     # An image of a few kilobytes can claim any size: the header is judged before it is decoded.
     with _opened(source, name) as image:
         try:
             # JPEG can decode at 1/2, 1/4 or 1/8; twice the size wanted is kept for quality.
-            longest = 2 * max(height, width)
+            longest = max(2 * max(height, width), LARGEST_SIDE if fit in DRAWN else 0)
             image.draft(None, (longest, longest))
             image.load()
             upright = ImageOps.exif_transpose(image)
             plain = _converted(upright, channels, name)
-            fitted = _fitted(plain, height, width, fit)
+            fitted = _fitted(plain, height, width, fit, name)
         except SampleError:
             raise
         except Exception as error:
@@ -103,6 +111,8 @@ def normalise(
 def _opened(source: str | Path | bytes, name: str) -> Image.Image:
     """Open the header and check the size it claims."""
     content = io.BytesIO(source) if isinstance(source, bytes) else source
+    if not isinstance(source, bytes) and Path(source).exists() and not Path(source).is_file():
+        raise SampleError(_no_file(Path(source), name))
     try:
         # Pillow warns of large images; the limit below is stricter and an error.
         with _changing_warnings, warnings.catch_warnings():
@@ -125,6 +135,16 @@ def _opened(source: str | Path | bytes, name: str) -> Image.Image:
             f"{MAX_PIXELS:,}; scale it down or remove it"
         )
     return image
+
+
+def _no_file(path: Path, name: str) -> str:
+    if not path.is_dir():  # reading a pipe would wait for ever
+        return f"{name} is no file but a pipe or a device; save the image as a file"
+    try:
+        next(path.iterdir(), None)
+    except OSError as error:
+        return f"{name} is a folder that can't be listed ({error.strerror}); change its permissions"
+    return f"{name} is a folder; give an image in it"
 
 
 def _is_empty(source: str | Path | bytes) -> bool:
@@ -158,11 +178,13 @@ def _converted(image: Image.Image, channels: int, name: str) -> Image.Image:
     return image.convert("L" if channels == 1 else "RGB")
 
 
-def _fitted(image: Image.Image, height: int, width: int, fit: Fit) -> Image.Image:
-    """Resize to (height, width) the way `fit` says; the same size stays untouched."""
+def _fitted(image: Image.Image, height: int, width: int, fit: Fit, name: str) -> Image.Image:
+    """Bring an image to (height, width) the way `fit` says; the same size stays untouched."""
     size = (width, height)
     if image.size == size:
         return image
+    if fit in DRAWN:
+        return _drawing(image, height, width, fit, name)
     bilinear = Image.Resampling.BILINEAR
     if fit == "stretch":
         return image.resize(size, bilinear)
@@ -175,3 +197,13 @@ def _fitted(image: Image.Image, height: int, width: int, fit: Fit) -> Image.Imag
     box = (left, top, left + width, top + height)
     resized = image if scaled == image.size else image.resize(scaled, bilinear)
     return cast(Any, resized).crop(box) if scaled != size else resized
+
+
+def _drawing(image: Image.Image, height: int, width: int, fit: Fit, name: str) -> Image.Image:
+    """Return what is drawn on an image in the form that the data set's own drawings have."""
+    centred = fit == "ink_centred"
+    box = MNIST_BOX if centred else 1.0
+    drawn = ink_fitted(image.convert("L"), height, width, box=box, by_mass=centred)
+    if drawn is None:
+        raise SampleError(f"{name} shows no drawing: all of it has one colour; draw with more ink")
+    return drawn.convert(image.mode)

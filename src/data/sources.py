@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils.data import TensorDataset, default_collate
 
 from data import keyed
-from data.dataset import own_randomness, reseed
 from data.errors import DataError, SampleError
+from data.randomness import own_randomness, reseed
 from data.splits import Indices
 
 COSTLY_SECONDS = 0.001

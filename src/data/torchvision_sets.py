@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from data.build import stored_splits
 from data.errors import DataError
+from data.folds import folded
 from data.info import ImageInfo
 from data.splits import Splits, stratified
 
@@ -26,6 +27,8 @@ def mnist(
     download: bool = True,
     validation: float = 0.1,
     split_seed: int = 0,
+    folds: int | None = None,
+    fold: int | None = None,
     augment: Any = None,
     transform: Any = None,
 ) -> Splits[ImageInfo]:
@@ -36,13 +39,18 @@ def mnist(
         download: fetch what is missing; torchvision checks the archives' MD5.
         validation: fraction of the training set for validation; 0 for none.
         split_seed: which stratified split; independent of the run's seed.
+        folds: divide the training set into so many stratified parts, see `data.folds`.
+        fold: which of them, from 0, is the validation; `validation` then has no effect.
         augment: for training batches, e.g. `data.augmentation.RandomAffine`.
         transform: for single training samples, e.g. a torchvision v2 transform.
 
     Raises:
-        DataError: the files are missing and can't be downloaded, or are damaged.
+        DataError: a fraction or a fold is out of range, or the files are damaged, or they are
+            missing and can't be downloaded.
     """
-    return _splits("MNIST", path, download, validation, split_seed, augment, transform)
+    return _splits(
+        "MNIST", path, download, validation, split_seed, (folds, fold), augment, transform
+    )
 
 
 def fashion_mnist(
@@ -51,6 +59,8 @@ def fashion_mnist(
     download: bool = True,
     validation: float = 0.1,
     split_seed: int = 0,
+    folds: int | None = None,
+    fold: int | None = None,
     augment: Any = None,
     transform: Any = None,
 ) -> Splits[ImageInfo]:
@@ -58,7 +68,9 @@ def fashion_mnist(
 
     Arguments and errors as for `mnist`; the files lie in FashionMNIST/raw below `path`.
     """
-    return _splits("FashionMNIST", path, download, validation, split_seed, augment, transform)
+    return _splits(
+        "FashionMNIST", path, download, validation, split_seed, (folds, fold), augment, transform
+    )
 
 
 def cifar10(
@@ -67,6 +79,8 @@ def cifar10(
     download: bool = True,
     validation: float = 0.1,
     split_seed: int = 0,
+    folds: int | None = None,
+    fold: int | None = None,
     augment: Any = None,
     transform: Any = None,
 ) -> Splits[ImageInfo]:
@@ -74,7 +88,9 @@ def cifar10(
 
     Arguments and errors as for `mnist`; the files lie in cifar-10-batches-py below `path`.
     """
-    return _splits("CIFAR10", path, download, validation, split_seed, augment, transform)
+    return _splits(
+        "CIFAR10", path, download, validation, split_seed, (folds, fold), augment, transform
+    )
 
 
 def cifar100(
@@ -83,6 +99,8 @@ def cifar100(
     download: bool = True,
     validation: float = 0.1,
     split_seed: int = 0,
+    folds: int | None = None,
+    fold: int | None = None,
     augment: Any = None,
     transform: Any = None,
 ) -> Splits[ImageInfo]:
@@ -90,7 +108,9 @@ def cifar100(
 
     Arguments and errors as for `mnist`; the files lie in cifar-100-python below `path`.
     """
-    return _splits("CIFAR100", path, download, validation, split_seed, augment, transform)
+    return _splits(
+        "CIFAR100", path, download, validation, split_seed, (folds, fold), augment, transform
+    )
 
 
 def _splits(
@@ -99,6 +119,7 @@ def _splits(
     download: bool,
     validation: float,
     split_seed: int,
+    fold_of: tuple[int | None, int | None],
     augment: Any,
     transform: Any,
 ) -> Splits[ImageInfo]:
@@ -111,13 +132,16 @@ def _splits(
     train, held_out, _ = stratified(
         labels[:count], validation=validation, test=0, seed=split_seed, classes=learnt.classes
     )
+    parts = (train, held_out, np.arange(count, len(labels)))
+    folds, fold = fold_of
     return stored_splits(
         pixels,
         labels,
-        (train, held_out, np.arange(count, len(labels))),
+        folded(parts, labels, folds=folds, fold=fold, seed=split_seed, classes=learnt.classes),
         classes=learnt.classes,
         names=[f"{kind}/train[{i}]" for i in range(count)]
         + [f"{kind}/test[{i}]" for i in range(len(labels) - count)],
+        fit="ink_centred" if kind == "MNIST" else "crop",
         augment=augment,
         transform=transform,
     )

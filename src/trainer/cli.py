@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from trainer.commands.arguments import Parser
 from trainer.errors import Refused
 
 COMMANDS = ("train", "list", "show")
-FLAGS = ("--help", "--verbose", "--version", "--config-dir", "--trust")
+# Each is a module of trainer.commands, with underscores for dashes.
+LATER_COMMANDS = (
+    "export", "predict", "evaluate", "runs", "ensemble", "lr-find", "batch-find", "doctor"
+)  # fmt: skip
 
 
 def train_command() -> NoReturn:
@@ -56,14 +60,18 @@ def run(argv: Sequence[str]) -> int:
         return 0
     if command in ("--version", "version"):
         return version()
+    if command in LATER_COMMANDS:
+        return later_command(command, rest)
     if command not in COMMANDS:
         from trainer.config.catalogue import did_you_mean
 
-        near = did_you_mean(command, COMMANDS, "fivestep {}")
+        near = did_you_mean(command, (*COMMANDS, *LATER_COMMANDS), "fivestep {}")
         if "=" in command:
             near = f"; did you mean train {' '.join(argv)}?"
         raise Refused(f"there is no command {command}{near or '; see fivestep --help'}")
     arguments = parse(command, rest)
+    if arguments.multirun and command != "train":
+        raise Refused(f"-m is for train; {command} has one config")
     folders: list[Path] = arguments.config_dir
     words: list[str] = arguments.words
     if arguments.version:
@@ -81,43 +89,40 @@ def run(argv: Sequence[str]) -> int:
     from trainer.preemption import terminable
 
     with terminable(), plain_warnings():
+        if arguments.multirun:
+            return sweep(words, folders, arguments.trust)
         return train(words, folders, arguments.trust)
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are our errors."""
+def later_command(command: str, words: Sequence[str]) -> int:
+    """Carry out a command that works on what `train` has left."""
+    from importlib import import_module
 
-    def error(self, message: str) -> NoReturn:
-        """Refuse with argparse's own words, which name the argument."""
-        raise Refused(f"{message}; see train --help")
+    from trainer.faults import plain_warnings
+    from trainer.preemption import terminable
+
+    module = import_module(f"trainer.commands.{command.replace('-', '_')}")
+    with terminable(), plain_warnings():
+        try:
+            code: int = module.main([word for word in words if word not in ("-v", "--verbose")])
+        except SystemExit as done:
+            if done.code:
+                raise
+            return 0  # how argparse leaves after --help
+    return code
 
 
 def parse(command: str, words: Sequence[str]) -> argparse.Namespace:
     """Tell flags from overrides; raises Refused with the nearest flag for one there isn't."""
-    parser = Parser(prog=command, add_help=False, allow_abbrev=False)
+    parser = Parser(command, add_help=False)
     parser.add_argument("words", nargs="*")
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("-v", "--verbose", action="store_true")
+    parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("--version", action="store_true")
     parser.add_argument("--config-dir", action="append", type=Path, default=[], metavar="DIR")
     parser.add_argument("--trust", action="append", default=[], metavar="NAME")
-    known, unknown = parser.parse_known_intermixed_args(list(words))
-    if unknown:
-        raise Refused(*(flag_problem(flag) for flag in unknown))
-    return known
-
-
-def flag_problem(flag: str) -> str:
-    """The line about a flag that there isn't."""
-    if flag in ("-m", "--multirun"):
-        return f"{flag}: sweeps are not part of this version; start one run for each value"
-    name = flag.split("=")[0]
-    if name.startswith("--") and "=" in flag and name not in FLAGS:
-        return f"there is no flag {name}; overrides have no dashes: {flag.lstrip('-')}"
-    from trainer.config.catalogue import did_you_mean
-
-    near = did_you_mean(name, FLAGS)
-    return f"there is no flag {name}{near or '; see train --help'}"
+    return parser.read(words)
 
 
 def existing(folders: Sequence[Path]) -> Sequence[Path]:
@@ -171,6 +176,9 @@ def train(words: Sequence[str], folders: Sequence[Path], trusted: Sequence[str] 
         from trainer.config.compose import compose
 
         config = compose(words, folders)
+        if config.data.get("folds") is not None and config.data.get("fold") is None:
+            return sweep([*words, f"data.fold=range({config.data.folds})"], folders, trusted)
+        refuse_sweep_keys(words)
         # Only now is torch imported: a wrong key has been told already.
         from trainer.config.check import check
 
@@ -183,6 +191,25 @@ def train(words: Sequence[str], folders: Sequence[Path], trusted: Sequence[str] 
 
         execute(run)
     return 0
+
+
+def sweep(words: Sequence[str], folders: Sequence[Path], trusted: Sequence[str]) -> int:
+    """Train a run for each combination of the values that were given."""
+    from trainer.installation import check as check_installation
+
+    check_installation()
+    if resumed(words)[0] is not None:
+        raise Refused("resume= is for one run; a sweep goes on with sweep.resume=FOLDER")
+    from trainer.config.multirun import multirun
+
+    return multirun(words, existing(folders), trusted)
+
+
+def refuse_sweep_keys(words: Sequence[str]) -> None:
+    """A single run has nothing to do with them: to pass them over would be to ignore a wish."""
+    found = [word for word in words if re.match(r"\+{0,2}sweep[.=]", word)]
+    if found:
+        raise Refused(*(f"{word} is for a sweep; add -m: train -m ..." for word in found))
 
 
 def resumed(words: Sequence[str]) -> tuple[Path | None, list[str]]:

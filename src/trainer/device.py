@@ -1,10 +1,10 @@
 """Where the tensors live and how many threads compute: chosen once, before anything is built."""
 
 import os
-from pathlib import Path
 
 import torch
 
+from trainer.cpus import available_cpus
 from trainer.errors import Refused
 
 
@@ -45,19 +45,6 @@ def describe(device: torch.device) -> str:
     if device.type == "cpu":
         return f"cpu ({torch.get_num_threads()} of {available_cpus()} cores)"
     return str(device)
-
-
-def available_cpus() -> int:
-    """Cores that this process may use: its affinity, and its control group's quota on Linux."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else (os.cpu_count() or 1)
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cores = min(cores, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass  # no control group, or an older layout: the affinity stands
-    return cores
 
 
 def set_threads(threads: int | str) -> int:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from trainer import device as devices
-from trainer.commands import nearest, pasteable
 from trainer.errors import Diverged
 from trainer.evaluation import figures, style
 from trainer.evaluation.counts import Counts
+from trainer.pasting import nearest, pasteable
 from trainer.recording import MetricsFile, Several
 from trainer.recording.flat import flat
 from trainer.recording.memory import memory_used

@@ -1,38 +1,59 @@
 """The evaluation stage: run the trained modules over a split, and write down what came out."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import nn
 
-from trainer.evaluation import report
+from trainer.evaluation import Classification, report
 from trainer.evaluation.baselines import MAX_TRAIN, baselines, draw
 from trainer.evaluation.counts import Counts
 from trainer.journal import Journal
 from trainer.protocols import Loader
 from trainer.run import Run
+from trainer.task import Task
 
 
-def evaluation_modules(run: Run) -> dict[str, nn.Module]:
-    """The modules that are evaluated: averaged weights stand in for the trained ones."""
-    return run.trainer.modules | (run.trainer.ema.modules if run.trainer.ema else {})
-
-
-def measure(run: Run, loader: Loader, *, keep: bool = False) -> Counts:
-    """Run the evaluated modules over a split; nothing is read back before the end."""
-    modules, info = evaluation_modules(run), run.splits.info
-    counts = run.evaluation.start(info.num_classes, run.device, keep=keep, classes=info.classes)
+def count(
+    task: Task,
+    modules: Mapping[str, nn.Module],
+    loader: Loader,
+    *,
+    evaluation: Classification,
+    info: Any,
+    device: torch.device,
+    context: AbstractContextManager[object],
+    keep: bool = False,
+) -> Counts:
+    """Run modules over a split, in eval mode; nothing is read back before the end."""
+    counts = evaluation.start(info.num_classes, device, keep=keep, classes=info.classes)
     for module in modules.values():
         module.eval()
     with torch.no_grad():
         for batch in loader.epoch(0):
-            with run.trainer.precision.context:
-                prediction = run.task.predict(modules, batch)
+            with context:
+                prediction = task.predict(modules, batch)
             counts.update(
                 prediction.outputs.float(), prediction.target, prediction.loss, prediction.weight
             )
+    return counts
+
+
+def measure(run: Run, loader: Loader, *, keep: bool = False) -> Counts:
+    """Run the evaluated modules of a run over a split; training goes on afterwards."""
+    counts = count(
+        run.task,
+        run.evaluated_modules(),
+        loader,
+        evaluation=run.evaluation,
+        info=run.splits.info,
+        device=run.device,
+        context=run.trainer.precision.context,
+        keep=keep,
+    )
     for module in run.trainer.modules.values():
         module.train()
     return counts

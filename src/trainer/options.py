@@ -102,3 +102,16 @@ class ParameterOptions:
     freeze: list[str] = field(default_factory=list)
     decay_vectors: bool = False
     groups: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """The keys of conf/sweep: which trials a sweep has, and how they are run."""
+
+    method: Literal["grid", "random", "bayes"] = "grid"
+    jobs: Count = 1
+    resume: str | None = None
+    trials: Count | None = None
+    prune: Literal["none", "median", "halving"] = "none"
+    seed: Seed = 0
+    space: dict[str, Any] = field(default_factory=dict)

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from trainer.commands import pasteable
 from trainer.errors import Interrupted
+from trainer.pasting import pasteable
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
 

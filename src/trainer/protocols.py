@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     # A tuple (input, target), or a dict of named tensors for a user's own dataset.
@@ -91,6 +92,14 @@ class Loader(Protocol):
         ...
 
 
+class Loaders(NamedTuple):
+    """A loader for each split; validation and test may be missing."""
+
+    train: Loader
+    validation: Loader | None
+    test: Loader | None
+
+
 @runtime_checkable
 class Splits(Protocol):
     """What a data callable returns: the datasets of one split, and what is known about them."""
@@ -112,14 +121,36 @@ class Splits(Protocol):
 
     @property
     def info(self) -> Any:
-        """A frozen dataclass that describes the data: its fields are what `${info.*}` can name."""
+        """A frozen dataclass that describes the data: its fields are what `${info.*}` can name.
+
+        `info.reader`, where there is one, is a node that makes the `Reader` of single inputs.
+        """
         ...
 
 
 @runtime_checkable
-class Export(Protocol):
-    """Turns a trained model into something that others can use."""
+class Reader(Protocol):
+    """Turns what a user hands in into model input: the one path of validation and of predict.
 
-    def write(self, folder: Path) -> None:
-        """Write the artefacts into the run's `export/`."""
+    The data names it in `info.reader`, a node with `_target_` and arguments, so that it can be made
+    again from a run folder or an export.
+    """
+
+    def expand(self, source: str) -> Iterator[str]:
+        """Single inputs from a file, a folder or a glob, one after the other, never all at once."""
+        ...
+
+    def read(self, source: str | bytes) -> NDArray[Any]:
+        """One input as it is stored, such as uint8 [H, W, C]; may be called from several threads.
+
+        Raises an error with exit code 7 that names what can't be read.
+        """
+        ...
+
+    def batch(self, samples: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Model input, such as float32 [B, C, H, W]: bit for bit what the dataset gives."""
+        ...
+
+    def script(self) -> str:
+        """The source of a predict.py that needs neither torch nor fivestep."""
         ...

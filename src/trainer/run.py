@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,7 +18,7 @@ from trainer.export import Nothing
 from trainer.loop import Trainer
 from trainer.options import ParameterOptions, TrainerOptions
 from trainer.precision import Precision
-from trainer.protocols import Export, Loader, Recorder, Splits
+from trainer.protocols import Loader, Loaders, Reader, Recorder, Splits
 from trainer.recording import Console, Silent
 from trainer.schedule import Plan, Schedule, warmup_steps
 from trainer.splits import refuse_unfit
@@ -26,17 +26,10 @@ from trainer.storage.checkpoint import Checkpoints
 from trainer.storage.environment import environment
 from trainer.storage.folder import RunFolder
 from trainer.task import Task
+from trainer.trained import Export, Trained, with_modules
 
 MakeOptimizer = Callable[..., Optimizer]
 MakeSchedule = Callable[[Optimizer, Plan], Schedule]
-
-
-class Loaders(NamedTuple):
-    """A loader for each split; validation and test may be missing."""
-
-    train: Loader
-    validation: Loader | None
-    test: Loader | None
 
 
 @dataclass(frozen=True)
@@ -58,11 +51,35 @@ class Run:
     seed: int
     device: torch.device
     config: Mapping[str, Any] = field(default_factory=dict)  # what was chosen, for the record
+    reader: Reader | None = None  # how a file becomes an input, where the data says it
 
     @property
     def resumed(self) -> bool:
         """Whether the folder holds a run that goes on."""
         return self.folder.state != "fresh"
+
+    def evaluated_modules(self) -> dict[str, nn.Module]:
+        """The modules that are evaluated: averaged weights stand in for the trained ones."""
+        return self.trainer.modules | (self.trainer.ema.modules if self.trainer.ema else {})
+
+    def trained(self, step: int, metrics: Mapping[str, float]) -> Trained:
+        """What has come of the run: the weights as they are now, with all that is known of them."""
+        modules = self.evaluated_modules()
+        return Trained(
+            folder=self.folder.path,
+            config=self.config,
+            info=self.splits.info,
+            task=with_modules(self.task, modules),
+            modules=modules,
+            evaluation=self.evaluation,
+            precision=self.trainer.precision,
+            reader=self.reader,
+            device=self.device,
+            step=step,
+            metrics=metrics,
+            splits=self.splits,
+            loaders=self.loaders,
+        )
 
 
 def setup(
@@ -83,6 +100,7 @@ def setup(
     seed: int = 0,
     warmup: float = 0,
     config: Mapping[str, Any] | None = None,
+    reader: Reader | None = None,
 ) -> Run:
     """Put a run together from a task, its data, and makers of the rest.
 
@@ -123,6 +141,7 @@ def setup(
         seed=seed,
         device=device,
         config=config,
+        reader=reader,
     )
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from trainer.errors import CannotWrite, Diverged, Interrupted, NoUsableCheckpoint, Refused
+from trainer.errors import CannotWrite, Diverged, Failed, Interrupted, NoUsableCheckpoint, Refused
 from trainer.explanation import explained
 from trainer.journal import Journal
 from trainer.measuring import evaluate, measure
@@ -45,13 +45,15 @@ class Result:
     metrics: Mapping[str, float]  # validation/accuracy, test/accuracy, ...
     reason: str  # why training ended
     selected: float | None  # the metric that chose the weights, for sweeps
+    refused: str | None = None  # why an export was refused; all else is done
 
 
 def execute(run: Run) -> Result:
     """Run every stage; `status.json` says at any time where it stands.
 
     Raises errors with an exit code for all that a user can mend; a run that was refused before its
-    first step leaves no folder behind.
+    first step leaves no folder behind. An export that failed its proof is raised as Failed when the
+    run itself is finished.
     """
     begun = False
     try:
@@ -60,7 +62,6 @@ def execute(run: Run) -> Result:
             begun = True
             result = work(run)
             tell(run, "finished", result.reason, exit_code=0, metrics=result.metrics)
-            return result
     except BaseException as error:
         if begun or run.resumed:
             end_early(run, error)
@@ -72,6 +73,9 @@ def execute(run: Run) -> Result:
             if loader is not None:
                 loader.close()
         run.folder.release()
+    if result.refused:
+        raise Failed(f"the run is finished, but not its export: {result.refused}")
+    return result
 
 
 def end_early(run: Run, error: BaseException) -> None:
@@ -119,12 +123,22 @@ def work(run: Run) -> Result:
         run.console.say(f"Training ended: {reason}.")
         load_best(run, progress)
         metrics, reports = evaluate(run, journal)
-        run.export.write(run.folder.export)
+        refused = export(run, progress, metrics)
         journal.finish(metrics)
         journal.conclude(reports)
     finally:
         journal.close()
-    return Result(run.folder.path, metrics, reason, progress.best)
+    return Result(run.folder.path, metrics, reason, progress.best, refused)
+
+
+def export(run: Run, progress: Progress, metrics: Mapping[str, float]) -> str | None:
+    """Turn the evaluated weights into artefacts; returns why one of them failed its proof."""
+    trained = run.trained(progress.best_step or run.trainer.steps, metrics)
+    try:
+        run.export.write(trained, run.folder.export, run.console)
+    except Failed as error:
+        return str(error)
+    return None
 
 
 def train(run: Run, journal: Journal, progress: Progress) -> str:

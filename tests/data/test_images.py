@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from data.dataset import Files
 from data.errors import DataError, SampleError
+from data.files import Files
 from data.images import images
 
 

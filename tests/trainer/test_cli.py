@@ -39,7 +39,7 @@ def test_every_useful_line_of_the_help_is_one_that_works(capsys: Capture) -> Non
     assert len(EXAMPLES) >= 10
     for line, _ in EXAMPLES:
         command, *words = line.split()
-        if command == "train":
+        if command == "train" and "-m" not in words:  # a sweep's line is run in docs/sweeps.md
             compose(words)
         elif command == "fivestep":
             assert main(words) == 0
@@ -105,7 +105,7 @@ def test_fivestep_alone_says_what_there_is(argv: list[str], capsys: Capture) -> 
         (["show", "--verbos"], "did you mean --verbose?"),
         (["show", "--config", "x"], "did you mean --config-dir?"),
         (["show", "--lr=3"], "overrides have no dashes: lr=3"),
-        (["show", "-m", "lr=1"], "start one run for each value"),
+        (["show", "-m", "lr=1"], "-m is for train; show has one config"),
         (["show", "--config-dir"], "--config-dir: expected one argument"),
         (["show", "--config-dir", "/nonexistent/x"], "is not a folder"),
         (["list", "--config-dir", "/nonexistent/x"], "is not a folder"),

@@ -10,10 +10,9 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from torch.optim import Optimizer
 
-from trainer.commands import nearest, pasteable
 from trainer.config.check import check, make_importable, reference_problems
 from trainer.config.compose import resolved as as_far_as_known
 from trainer.config.drift import (
@@ -23,9 +22,11 @@ from trainer.config.drift import (
     refuse_other_data,
     refuse_untrusted,
 )
+from trainer.config.schema import UNSTORED
 from trainer.config.schema import problems as schema_problems
 from trainer.errors import Refused, nothing_started
 from trainer.options import ParameterOptions, TrainerOptions
+from trainer.pasting import nearest, pasteable
 from trainer.recording import Console
 from trainer.run import MakeOptimizer, Run, prepare_device, setup, write_records
 from trainer.schedule import Plan, Schedule
@@ -43,6 +44,9 @@ def build(config: DictConfig, overrides: Sequence[str] = (), *, name: str = "run
     if it was started with the same config; None says that it is finished. Raises Refused (with the
     node's path) for arguments that the things themselves refuse; a fresh folder is then gone again.
     """
+    for section in UNSTORED:
+        with open_dict(config):
+            config.pop(section, None)
     folder = new_folder(config, name)
     with kept_on_success(folder):
         if folder.state == "finished":
@@ -142,6 +146,7 @@ def assemble(config: DictConfig, folder: RunFolder) -> Run:
         raise Refused(*problems)
     seed_all(config.seed, "weights")
     task = make(config, "task", model=make(config, "model"), loss=make(config, "loss"))
+    reader = getattr(splits.info, "reader", None)
     return setup(
         task,
         splits,
@@ -159,6 +164,7 @@ def assemble(config: DictConfig, folder: RunFolder) -> Run:
         export=make(config, "export"),
         seed=derive(config.seed, "order"),
         warmup=OmegaConf.select(config, "scheduler.warmup", default=0) or 0,
+        reader=reader and instantiate(reader, _convert_="all"),
     )
 
 

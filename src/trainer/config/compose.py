@@ -3,7 +3,8 @@
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,38 @@ def compose(overrides: Sequence[str] = (), config_dirs: Sequence[Path] = ()) -> 
     `run.name` is filled in from the choices where it is null. Raises Refused with every problem:
     grammar, groups, choices, keys, types, ranges, interpolations, values that are still missing.
     """
+    judged = judge(overrides, config_dirs)
+    if judged.problems:
+        raise Refused(*dict.fromkeys(judged.problems))
+    config = judged.loaded.config
+    if config.run.name is None:
+        config.run.name = f"{judged.loaded.choices['data']}-{judged.loaded.choices['model']}"
+    return config
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What Hydra made of the files, and the choice from each group."""
+
+    config: DictConfig
+    choices: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A composed config with every problem in it."""
+
+    loaded: Loaded
+    plain: dict[str, Any]  # interpolations resolved as far as they can be
+    known: Known  # what a further override could refer to
+    problems: list[str]
+
+
+def judge(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> Judged:
+    """Compose the overrides that are right, and find every problem.
+
+    Raises Refused, with every problem found so far, where nothing can be composed.
+    """
     if missing := folder_problems(config_dirs):
         raise Refused(*missing)
     catalogue, folders = groups(config_dirs), sources(config_dirs)
@@ -71,11 +104,7 @@ def compose(overrides: Sequence[str] = (), config_dirs: Sequence[Path] = ()) -> 
         raise Refused(*problems, *error.problems) from error.__cause__
     plain, found = resolved(loaded.config)
     problems += [*found, *shape_problems(plain, catalogue), *schema_problems(plain)]
-    if problems:
-        raise Refused(*dict.fromkeys(problems))
-    if loaded.config.run.name is None:
-        loaded.config.run.name = f"{loaded.choices['data']}-{loaded.choices['model']}"
-    return loaded.config
+    return Judged(loaded, plain, known, problems)
 
 
 def is_choice(override: Override, folders: Sequence[Path]) -> bool:
@@ -105,30 +134,12 @@ def sort_out(
     return right, problems
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """What Hydra made of the files, and the choice from each group."""
-
-    config: DictConfig
-    choices: dict[str, str]
-
-
 def load(overrides: Sequence[Override], folders: Sequence[Path]) -> Loaded:
     """Compose with Hydra; what it can't read becomes a Refused with the file and the line."""
     texts = [text for override in overrides for text in texts_for(override)]
-    main = next(i for i, folder in enumerate(folders) if (folder / "train.yaml").is_file())
-    if len(folders) > 1:
-        after = [
-            QuotedString(f"file://{f}", Quote.double).with_quotes() for f in folders[main + 1 :]
-        ]
-        texts.append(f"hydra.searchpath=[{','.join(after)}]")
     try:
-        with initialize_config_dir(str(folders[main]), version_base="1.3"):
-            # hydra.searchpath can only append, and a user's choice comes before one of ours.
-            searchpath = GlobalHydra.instance().config_loader().get_search_path()
-            for folder in folders[:main]:
-                searchpath.prepend("--config-dir", f"file://{folder}", anchor="main")
-            config = hydra_compose("train", texts, return_hydra_config=True)
+        with hydra_of(folders) as more:
+            config = hydra_compose("train", [*texts, *more], return_hydra_config=True)
     except yaml.MarkedYAMLError as error:
         raise Refused(yaml_problem(error)) from error
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError) as error:
@@ -141,6 +152,20 @@ def load(overrides: Sequence[Override], folders: Sequence[Path]) -> Loaded:
     with open_dict(config):
         del config["hydra"]
     return Loaded(config, choices)
+
+
+@contextmanager
+def hydra_of(folders: Sequence[Path]) -> Iterator[list[str]]:
+    """Set Hydra up for these config folders; yields further overrides that it needs for them."""
+    main = next(i for i, folder in enumerate(folders) if (folder / "train.yaml").is_file())
+    after = [QuotedString(f"file://{f}", Quote.double).with_quotes() for f in folders[main + 1 :]]
+    with initialize_config_dir(str(folders[main]), version_base="1.3"):
+        # hydra.searchpath can only append, and a user's choice comes before one of ours.
+        searchpath = GlobalHydra.instance().config_loader().get_search_path()
+        for folder in folders[:main]:
+            searchpath.prepend("--config-dir", f"file://{folder}", anchor="main")
+        # Also when it is empty: without it, Hydra doesn't look at its search path again.
+        yield [f"hydra.searchpath=[{','.join(after)}]"] if len(folders) > 1 else []
 
 
 def texts_for(override: Override) -> list[str]:

@@ -10,10 +10,10 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from trainer.commands import nearest
 from trainer.config.catalogue import conf_folder
 from trainer.config.values import is_open
 from trainer.errors import Refused
+from trainer.pasting import nearest
 from trainer.recording.flat import flat
 from trainer.storage.atomic import read_regular
 

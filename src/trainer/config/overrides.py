@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override as Parsed
 from hydra.core.override_parser.types import OverrideType, Quote, QuotedString
 from hydra.errors import HydraException
 
-from trainer.commands import pasteable
 from trainer.config.catalogue import Group, alike, did_you_mean, nearest
 from trainer.config.schema import rule_for
 from trainer.config.values import is_open, problems_of, shown
+from trainer.pasting import pasteable
 
 # Paths and names are text whatever they contain, so these need no quotes against Hydra's grammar.
 TEXT = re.compile(
-    r"(\+{0,2}(?:resume|run\.name|(?:[\w.]+\.)?(?:path|dir|folder|root)))=(.*)", re.DOTALL
+    r"(\+{0,2}(?:(?:sweep\.)?resume|run\.name|(?:[\w.]+\.)?(?:path|dir|folder|root)))=(.*)",
+    re.DOTALL,
 )
 PREFIX = {"change": "", "add": "+", "force": "++", "delete": "~"}
 KINDS: dict[Any, Literal["change", "add", "force", "delete"]] = {
@@ -69,6 +71,23 @@ def parse(text: str, groups: Mapping[str, Group]) -> Override | str:
     plain = TEXT.fullmatch(text)
     if plain and not plain[2].startswith(("'", '"', "${")) and plain[2] not in ("null", ""):
         text = f"{plain[1]}={QuotedString(plain[2], Quote.double).with_quotes()}"
+    parsed = grammar(text, groups)
+    if isinstance(parsed, str):
+        return parsed
+    key = str(parsed.key_or_group)
+    if parsed.is_sweep_override():
+        value = text.partition("=")[2]
+        return (
+            f"{text!r} gives several values and one run takes one; to run each of them: "
+            f"train -m {text}; for a list write {key}=[{value}], for text with a comma "
+            f"'{key}=\"{value}\"'"
+        )
+    assert parsed.type is not None
+    return Override(text, key, parsed.value(), KINDS[parsed.type])
+
+
+def grammar(text: str, groups: Mapping[str, Group]) -> Parsed | str:
+    """What Hydra reads in a text, several values for a sweep included, or what is wrong with it."""
     if "=" not in text and not text.startswith("~"):
         return f"{text!r} is not an override{nearest_override(text, groups)}"
     try:
@@ -87,14 +106,7 @@ def parse(text: str, groups: Mapping[str, Group]) -> Override | str:
         return f"{text!r}: Hydra's own settings are not used here; run.dir names the run's folder"
     if parsed.package is not None:
         return f"{text!r}: a group can't be put elsewhere with @; write {key}=..."
-    if parsed.is_sweep_override():
-        value = text.partition("=")[2]
-        return (
-            f"{text!r} gives several values and one run takes one; for a list write {key}=[{value}]"
-            f", for text with a comma '{key}=\"{value}\"'"
-        )
-    assert parsed.type is not None
-    return Override(text, key, parsed.value(), KINDS[parsed.type])
+    return parsed
 
 
 def nearest_override(word: str, groups: Mapping[str, Group]) -> str:
@@ -254,6 +266,8 @@ def suggestions(override: Override, known: Known) -> list[str]:
         path
         for path in known.paths()
         if path not in known.groups
+        # A sweep's own seed is not what somebody means who mistypes a run's.
+        and (key.startswith("sweep") or not path.startswith("sweep."))
         # Elsewhere than where it was looked for, only what is nearly the same name.
         and (
             section not in known.config

@@ -17,6 +17,7 @@ from trainer.options import (
     RunOptions,
     Seed,
     Share,
+    SweepOptions,
     TrainerOptions,
 )
 
@@ -25,8 +26,12 @@ SECTIONS: dict[str, Any] = {
     "run": RunOptions,
     "parameters": ParameterOptions,
     "seed": Seed,
+    "sweep": SweepOptions,
     "resume": str | None,
 }
+
+# Sections that a run's folder doesn't keep: they say nothing of the run itself.
+UNSTORED = ("sweep",)
 
 # What no signature says. A path counts wherever it is in the config, whatever the target is.
 RULES: dict[str, Any] = {
@@ -74,6 +79,8 @@ def problems(config: Mapping[str, Any]) -> list[str]:
     """
     found = []
     for name, shape in SECTIONS.items():
+        if name not in config and name in UNSTORED:
+            continue
         if name not in config:
             found.append(f"{name} is missing; {AGAIN}")
         elif is_dataclass(shape):

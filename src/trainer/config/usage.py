@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
 
-from trainer.commands import SCRIPTS, pasteable
 from trainer.config.catalogue import Group, did_you_mean, groups
 from trainer.errors import Refused
+from trainer.pasting import SCRIPTS, pasteable
 
 WIDTH = 80
 EXAMPLES = (
@@ -20,6 +20,8 @@ EXAMPLES = (
     ("train experiment=digits", "a named set of overrides"),
     ("train debug=overfit", "can the model learn at all?"),
     ("train resume=RUN", "go on in a run's folder"),
+    ("train -m optimizer=sgd,adamw seed=range(3)", ""),
+    ("train data.folds=5", "cross-validation: a run for each fold"),
     ("fivestep show model=mlp", "print the config, train nothing"),
     ("fivestep list model", "what can be chosen, a line each"),
     ("tensorboard --logdir runs", "the curves of all runs"),
@@ -32,11 +34,12 @@ def train_help(config_dirs: Sequence[Path] = ()) -> str:
         [
             "Train your own PyTorch model on your own data, evaluate it, keep all of it.",
             "",
-            "usage: train [GROUP=CHOICE ...] [KEY=VALUE ...] [--config-dir DIR ...] [-v]",
+            "usage: train [-m] [GROUP=CHOICE ...] [KEY=VALUE ...] [--config-dir DIR ...] [-v]",
             "",
             "  GROUP=CHOICE       take another choice from a group (below)",
             "  KEY=VALUE          change a value; +KEY=VALUE adds an argument that is",
             "                     not listed, ~KEY removes one",
+            "  -m, --multirun     train a run for each combination: KEY=1,2 KEY=range(3)",
             "  --config-dir DIR   a folder with choices of your own: DIR/model/mine.yaml",
             "  --trust NAME       with resume= of a run from elsewhere: let it use NAME",
             "  -v, --verbose      show tracebacks",
@@ -82,12 +85,21 @@ def fivestep_help() -> str:
 
 usage: fivestep COMMAND
 
-  train [OVERRIDES]   train and evaluate; the same as the command train
-  list [GROUP]        what can be chosen
-  show [OVERRIDES]    print the composed config, train nothing
-  --version           print the version
+  train [OVERRIDES]          train, evaluate, export; the same as the command train
+  list [GROUP]               what can be chosen
+  show [OVERRIDES]           print the composed config, train nothing
+  lr-find [OVERRIDES]        find a learning rate
+  batch-find [OVERRIDES]     find a batch size
 
-train --help has the groups, their choices and useful lines."""
+  predict RUN INPUTS...      what the model says of new files
+  evaluate RUN [data=...]    measure again, also on other data
+  export RUN                 turn the model into artefacts, each proven
+  runs [FOLDER]              list runs with their metrics
+  ensemble SWEEP             evaluate the averaged prediction of the best trials
+  doctor                     look at this installation and this machine
+  --version                  print the version
+
+train --help has the groups, their choices and useful lines; so has COMMAND --help."""
     return "\n".join([text, *typed()])
 
 

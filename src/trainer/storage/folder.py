@@ -13,10 +13,12 @@ from trainer.errors import CannotWrite, Refused
 from trainer.storage import atomic, lock
 from trainer.storage.environment import masked, masked_override
 from trainer.storage.runs import STATES, STATUS, no_run, read_status
+from trainer.storage.signature import Origin
 from trainer.storage.stored_config import StoredConfig, read_stored, write_yaml
+from trainer.storage.stored_info import INFO, read_info, write_info
 
 # What a run that is refused before its first step may have put into its folder.
-_EARLY = {STATUS, "config.yaml", "overrides.yaml", "info.json", "environment.json"}
+_EARLY = {STATUS, "config.yaml", "overrides.yaml", INFO, "environment.json"}
 _EARLY |= {lock.NAME, "train.log", "metrics.jsonl"}
 _EARLY_FOLDERS = {"checkpoints", "tensorboard", "evaluation", "export"}
 
@@ -206,8 +208,15 @@ class RunFolder:
         return read_stored(self.config, self.overrides)
 
     def write_info(self, info: Mapping[str, Any]) -> None:
-        """Write info.json, what the data says of itself; raises CannotWrite."""
-        atomic.write_json(self.path / "info.json", info)
+        """Write info.json, what the data says of itself, signed; raises CannotWrite."""
+        write_info(self.path / INFO, info)
+
+    def read_info(self) -> tuple[dict[str, Any], Origin]:
+        """Return what the data said of itself, and whose word it is.
+
+        Raises Refused when the file is missing, damaged or too long.
+        """
+        return read_info(self.path / INFO)
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Write environment.json; raises CannotWrite."""

@@ -57,6 +57,7 @@ def test_a_strangers_run_goes_on_only_with_trust(
     monkeypatch.syspath_prepend(tmp_path)
     Path("strangers_net.py").write_text("from models.mlp import MLP as Net\n")
     quick = ["trainer.epochs=2", "loader.limit_batches=1", "evaluation.baselines=false"]
+    quick.append("export=none")
     named = ["model=mlp", "model._target_=strangers_net.Net", "trainer.threads=1"]
     assert main(["train", *named, *quick, "run.dir=run"]) == 0
     status = json.loads(Path("run/status.json").read_text())

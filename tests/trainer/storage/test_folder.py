@@ -393,8 +393,25 @@ def test_info_and_environment(tmp_path: Path) -> None:
     folder = RunFolder.claim(tmp_path / "run")
     folder.write_info({"classes": ("a", "b")})
     folder.write_environment({"python": "3"})
-    assert json.loads((folder.path / "info.json").read_text()) == {"classes": ["a", "b"]}
+    assert folder.read_info() == ({"classes": ["a", "b"]}, "own")
     assert json.loads((folder.path / "environment.json").read_text()) == {"python": "3"}
+
+
+def test_whose_info_it_is(tmp_path: Path) -> None:
+    folder = RunFolder.claim(tmp_path / "run")
+    folder.write_info({"reader": {"_target_": "data.reader.ImageReader"}})
+    file = folder.path / "info.json"
+    file.write_text(file.read_text().replace("ImageReader", "Other"))
+    assert folder.read_info() == ({"reader": {"_target_": "data.reader.Other"}}, "tampered")
+    file.write_text('{"classes": []}')
+    assert folder.read_info() == ({"classes": []}, "stranger")
+    for text in ("{", "[]", "[" * 100_000):
+        file.write_text(text)
+        with pytest.raises(Refused, match=r"info\.json .*restore it from a copy"):
+            folder.read_info()
+    file.unlink()
+    with pytest.raises(Refused, match="No such file"):
+        folder.read_info()
 
 
 def test_discard_leaves_no_trace(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.commands import pasteable
+from trainer.pasting import pasteable
 from trainer.config.usage import fivestep_help, train_help
 
 

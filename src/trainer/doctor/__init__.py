@@ -1,0 +1,1 @@
+"""What speaks against training here, looked at without importing torch."""

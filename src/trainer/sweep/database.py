@@ -1,0 +1,122 @@
+"""The file of a study: opened, compared with what is asked for, and its errors in our words."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer.errors import CannotWrite, Refused
+from trainer.sweep.space import shown
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.storages import BaseStorage
+
+# The key of a study under which its choices are kept; of the study itself, of which there is one.
+_CHOSEN, _STUDY = "fivestep", "sweep"
+_WAIT = 30  # seconds for which another program may hold the file
+
+
+def load_optuna() -> None:
+    """Import Optuna, told to speak only of warnings; raises Refused where there is none."""
+    try:
+        import optuna
+    except ImportError as error:
+        raise Refused(
+            "sweep.method=random and bayes need Optuna, which is not installed; "
+            "pip install 'fivestep[sweep]'"
+        ) from error
+    if int(optuna.__version__.split(".")[0]) < 4:
+        raise Refused(
+            f"sweep.method=random and bayes need Optuna 4, but {optuna.__version__} is installed; "
+            "pip install 'fivestep[sweep]'"
+        )
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def open_study(
+    path: Path, chosen: Mapping[str, Any], rules: Mapping[str, int]
+) -> "tuple[optuna.Study, BaseStorage, dict[str, int]]":
+    """The study in `path`, new or as it was left, its storage, and the rules it began with.
+
+    Raises Refused, with all that differs, for a study that was begun with other choices.
+    """
+    import optuna
+    from sqlalchemy import URL
+    from sqlalchemy.pool import NullPool
+
+    with storing(path):
+        # Connections are closed after each use: there is nothing to close at the end, and a forked
+        # child gets none.
+        options = {"poolclass": NullPool, "connect_args": {"timeout": _WAIT}}
+        url = URL.create("sqlite", database=str(path.absolute())).render_as_string()
+        storage = optuna.storages.get_storage(optuna.storages.RDBStorage(url, options))
+        study = optuna.create_study(
+            storage=storage,
+            study_name=_STUDY,
+            direction="maximize" if chosen["direction"] == "max" else "minimize",
+            load_if_exists=True,
+        )
+        before = study.user_attrs.get(_CHOSEN)
+        if before is None and study.get_trials(deepcopy=False):
+            raise Refused(f"{path} holds a study that is not of fivestep; choose another folder")
+        if before is None:
+            before = {"chosen": chosen, "rules": rules}
+            study.set_user_attr(_CHOSEN, before)
+    if differences := list(_differences(before["chosen"], plain(chosen))):
+        raise Refused(
+            *(f"{path.parent} can't go on: {line}" for line in differences),
+        )
+    return study, storage, dict(before["rules"])
+
+
+def plain(value: object) -> Any:
+    """The value as JSON gives it back."""
+    return json.loads(json.dumps(value))
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each choice that is not what it was."""
+    again = "use what the sweep began with, or start a new one without sweep.resume"
+    for name in ("method", "direction", "prune", "seed"):
+        if before[name] != now[name]:
+            key = "evaluation.direction" if name == "direction" else f"sweep.{name}"
+            yield f"{key} was {before[name]} and is now {now[name]}; {again}"
+    old, new = before["space"], now["space"]
+    for key in [*old, *(key for key in new if key not in old)]:
+        if key not in new:
+            yield f"{key} was searched and is not any more; {again}"
+        elif key not in old:
+            yield f"{key} is searched now and was not before; {again}"
+        elif old[key] != new[key]:
+            yield f"{key} was {shown(old[key])} and is now {shown(new[key])}; {again}"
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn the database's refusal within the block into CannotWrite, or Refused for a bad file."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import DatabaseError
+
+    try:
+        yield
+    except (StorageInternalError, DatabaseError) as error:
+        inner = error if isinstance(error, DatabaseError) else error.__cause__
+        reason = getattr(inner, "orig", None) or inner or error
+        if type(reason).__name__ == "DatabaseError":
+            raise Refused(
+                f"{path} is damaged ({reason}); delete it to lose what the search has learnt, or "
+                "start a new sweep"
+            ) from error
+        raise CannotWrite(
+            f"cannot write {path}: {reason}; free some space, close what else has it open, or "
+            "choose another folder with run.dir=FOLDER"
+        ) from error
+    except RuntimeError as error:
+        if "schema" not in str(error):
+            raise
+        raise Refused(
+            f"{path} was written by another version of Optuna; install the one it was written by, "
+            "or start a new sweep"
+        ) from error
