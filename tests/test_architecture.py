@@ -10,7 +10,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src"
 FILES = sorted(SOURCE.rglob("*.py"))
 PACKAGES = ("trainer", "models", "data")
 # The front door; nothing behind it has seen a DictConfig.
-DOOR = Path("trainer/config")
+DOOR = (Path("trainer/config"), Path("hydra_plugins"))
 # The command imports these before it knows whether torch is needed.
 LIGHT = (
     "cli",
@@ -26,9 +26,17 @@ LIGHT = (
     "config/targets",
     "config/check",
     "storage/folder",
+    # These answer, or start others, without torch.
+    "commands/runs",
+    "commands/doctor",
+    "config/multirun",
+    "sweep/sweep",
+    "sweep/runner",
+    "sweep/leaderboard",
 )
 HEAVY = {"torch", "torchvision", "torchaudio", "sklearn", "matplotlib", "tensorboard", "PIL"}
 NEVER_AT_TOP = {"torchvision", "torchaudio", "sklearn", "matplotlib", "timm", "transformers"}
+NEVER_AT_TOP |= {"onnx", "onnxruntime", "onnxscript", "optuna"}
 
 
 def imports(tree: ast.AST, *, deep: bool) -> Iterator[str]:
@@ -67,11 +75,23 @@ def test_the_packages_never_import_each_other(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=name_of)
 def test_hydra_stays_at_the_front_door_and_tensorboard_in_recording(file: Path) -> None:
     place = file.relative_to(SOURCE)
-    if not place.is_relative_to(DOOR) and place != Path("trainer/cli.py"):
+    if not any(map(place.is_relative_to, DOOR)) and place != Path("trainer/cli.py"):
         assert not tops(file) & {"hydra", "omegaconf"}
     if place.parts[:2] != ("trainer", "recording"):
         assert "tensorboard" not in tops(file)
         assert "torch.utils.tensorboard" not in imported(file)
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_onnx_stays_in_export_and_optuna_in_sweep(file: Path) -> None:
+    place = file.relative_to(SOURCE)
+    if not place.is_relative_to("trainer/export"):
+        # What stands alone in an export runs it; the doctor looks at versions, without an import.
+        standing_alone = place == Path("data/standalone.py")
+        allowed = {"onnxruntime"} if standing_alone else set()
+        assert not (tops(file) & {"onnx", "onnxruntime", "onnxscript", "onnx_ir"}) - allowed
+    if not place.is_relative_to("trainer/sweep"):
+        assert "optuna" not in tops(file)
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)

@@ -31,7 +31,7 @@ EXTENSIONS = frozenset(
         ".webp",
     ]
 )
-KEPT_NAMES = 1 << 16
+KEPT_NAMES = 1 << 17
 COMPARED_NAMES = 10_000
 ANY_DEPTH = "**"
 
@@ -43,7 +43,7 @@ def expand(source: str) -> Iterator[str]:
     names, and so of each folder that a pattern matches; what is hidden or not named like an image
     is left out, and a link back to a folder above is not followed. `~` is the user's home; `**`
     stands for any number of folders. Memory stays small however many files there are: of a folder
-    at most 65,536 names are held at once. A folder that can't be listed comes as itself, so that
+    at most 131,072 names are held at once. A folder that can't be listed comes as itself, so that
     reading it tells what is wrong.
 
     Raises:

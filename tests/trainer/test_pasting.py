@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trainer.pasting import pasteable
 from trainer.config.usage import fivestep_help, train_help
+from trainer.pasting import pasteable
 
 
 @pytest.fixture

@@ -41,7 +41,8 @@ class Parser(argparse.ArgumentParser):
         if not word.startswith("-"):
             return f"{word!r} is one argument too many; see {self.prog} --help"
         name = word.split("=")[0]
-        if name.startswith("--") and "=" in word and name not in self.flags():
+        takes_overrides = any(action.dest in ("words", "overrides") for action in self._actions)
+        if takes_overrides and name.startswith("--") and "=" in word:
             return f"there is no flag {name}; overrides have no dashes: {word.lstrip('-')}"
         near = did_you_mean(name, self.flags())
         return f"there is no flag {name}{near or f'; see {self.prog} --help'}"

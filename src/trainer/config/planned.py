@@ -73,7 +73,9 @@ def plan(
         if found := differences(stored, request, FREE):
             raise Refused(*(f"{nearest(folder.path)} can't go on: {line}" for line in found))
         # As it was begun: the numbers of the trials and the bits of their results depend on it.
-        request = replace(request, space=stored_space(stored), threads=stored.get("threads"))
+        threads_then = stored.get("threads")
+        threads_then = threads_then if isinstance(threads_then, int) else None
+        request = replace(request, space=stored_space(stored), threads=threads_then)
     flags = [word for path in config_dirs for word in ("--config-dir", str(path.absolute()))]
     flags += [word for name in trusted for word in ("--trust", name)]
     words = [word for word in asked.fixed if not OWN.match(word)]

@@ -55,14 +55,18 @@ def serve(questions: IO[bytes], answers: IO[bytes]) -> None:
 
 def timed(runner: Any, arrays: Any, limit: float) -> float:
     """Median seconds of a call, of as many calls as fit into `limit` seconds."""
-    for _ in range(WARM_UP):
-        runner(arrays)
+    calls(runner, arrays, limit, WARM_UP)
+    return median(calls(runner, arrays, limit, MOST_CALLS))
+
+
+def calls(runner: Any, arrays: Any, limit: float, most: int) -> list[float]:
+    """Seconds of each call, one at least."""
     found: list[float] = []
-    while len(found) < MOST_CALLS and sum(found) < limit:
+    while len(found) < most and sum(found) < limit:
         begin = time.perf_counter()
         runner(arrays)
         found.append(time.perf_counter() - begin)
-    return median(found)
+    return found
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ MODULES = {
 FILES = {
     "torch_export": "model.pt2",
     "onnx": "model.onnx",
-    "torchscript": "model.torchscript.pt",
+    "torchscript": "model.ts",
 }
 # What takes time to import, and is imported while the model is still being converted.
 NEEDS = {
@@ -39,7 +39,14 @@ RUNS_CODE = ("torch_export", "torchscript")
 
 
 class NotPossible(Exception):
-    """A model that can't be turned into this form: why, and what could be done, in one line."""
+    """A model that can't be turned into this form: why, and what could be done, in one line.
+
+    `sizes` says that it is for a size that would have to vary; another exporter may know better.
+    """
+
+    def __init__(self, why: str, sizes: bool = False) -> None:
+        super().__init__(why)
+        self.sizes = sizes
 
 
 class Format(Protocol):

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from trainer.export.formats import FILES
+from trainer.export.formats import FILES, NotPossible
+from trainer.export.reasons import fixed_size
 from trainer.export.silence import silence
 from trainer.options import Range
 
@@ -33,26 +34,29 @@ class Onnx:
 
     def convert(self, subject: Subject, folder: Path) -> dict[str, Any]:
         """Translate the exported program; raises NotPossible with the reason, and CannotWrite."""
-        program = subject.program()
+        source, example = self.source(subject)
         import onnx
         import torch
 
-        from trainer.export.formats import NotPossible
         from trainer.export.reasons import reason
         from trainer.storage.atomic import writing
 
         path = folder / FILES[self.form]
         try:
-            with silence():
+            with silence(), torch.no_grad():
                 translated = torch.onnx.export(
-                    program,
+                    source,
+                    example,
                     dynamo=True,
                     verbose=False,
                     opset_version=self.opset,
-                    input_names=[each.name for each in subject.inputs],
+                    input_names=list(subject.names),
                     output_names=[subject.output],
                     dynamic_shapes=subject.dynamic_shapes(),
                 )
+            refuse_fixed(translated, subject)
+        except NotPossible:
+            raise
         except Exception as error:  # an exporter meets foreign models, and raises anything
             raise NotPossible(reason(error, self.form)) from error
         assert translated is not None
@@ -60,6 +64,26 @@ class Onnx:
             translated.save(path, external_data=subject.num_bytes > ONE_FILE)
         opset = translated.model.opset_imports.get("", self.opset)
         return {"opset": opset, "versions": {"torch": torch.__version__, "onnx": onnx.__version__}}
+
+    def source(self, subject: Subject) -> tuple[Any, tuple[Any, ...]]:
+        """What is translated: the program that torch.export has made, else the module itself.
+
+        For ONNX a recurrent layer keeps its free length, which torch.export alone fixes.
+        """
+        try:
+            return subject.program(), ()
+        except NotPossible as error:
+            if not error.sizes:
+                raise
+            return subject.wrapper, subject.example
+
+
+def refuse_fixed(translated: Any, subject: Subject) -> None:
+    """Raise NotPossible where the exporter has quietly fixed a size that has to vary."""
+    for given, each in zip(translated.model.graph.inputs, subject.inputs, strict=True):
+        for dim, label in each.dynamic.items():
+            if isinstance(given.shape[dim], int):
+                raise NotPossible(fixed_size(label, "onnx"))
 
 
 def load(path: Path, names: Sequence[str], threads: int) -> Runner:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class TorchScript:
-    """Writes `model.torchscript.pt`: scripted where that is possible, else traced.
+    """Writes `model.ts`: scripted where that is possible, else traced.
 
     Scripting keeps branches and loops; a trace keeps what one batch went through, and that it holds
     for other batches only the proof can tell.

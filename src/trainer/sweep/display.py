@@ -86,7 +86,7 @@ class Display(Console):
         width = self._width()
         line: Styled = [(f"\n{self.ended_trials}{of_all} trials are done{best}", "bold")]
         for trial, began, told in list(self._rows.values())[:SHOWN]:
-            text = f"{trial.name}  {clock(monotonic() - began):>7}  {told or 'starting':<28}  "
+            text = f"{trial.name}  {clock(monotonic() - began):>7}  {told or 'starting':<32}  "
             line.append((f"\n{(text + trial.told)[:width]}", ""))
         if len(self._rows) > SHOWN:
             line.append((f"\nand {len(self._rows) - SHOWN} more", "dim"))

@@ -6,7 +6,7 @@ from trainer.errors import Failed, Interrupted
 from trainer.sweep import figure
 from trainer.sweep.display import Display
 from trainer.sweep.leaderboard import leaderboard, write_tables
-from trainer.sweep.sweep import Sweep, settle
+from trainer.sweep.sweep import Sweep, number_of_trials, settle
 from trainer.sweep.table import conclusion, failures, printed
 from trainer.sweep.trials import Book, Trial
 
@@ -38,10 +38,9 @@ def conclude(sweep: Sweep, began: float, going_on: str, stopped: Interrupted | N
                 display.say(line)
     again = f"; go on with: {going_on}" if going_on else ""
     if stopped is not None:
-        left = sum(not trial.ended for trial in trials)
-        told = (
-            f"{stopped}, {len(trials) - left} of the {len(trials)} trials that were started ended"
-        )
+        ended = sum(trial.ended for trial in trials)
+        total = number_of_trials(sweep.request) or len(trials)
+        told = f"{stopped} when {ended} of {total} trials were done"
         raise Interrupted(told + again, stopped.exit_code)
     failed = [trial for trial in trials if is_failure(trial)]
     if failed:

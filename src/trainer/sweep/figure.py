@@ -50,7 +50,7 @@ def draw(rows: Sequence[Row], trials: Sequence[Trial], plan: Plan) -> bool:
     winners = {trial.number for trial in best.trials if len(rows) > 1 and best.rank}
     orange = "; orange: the best" if winners else ""
     subtitle = f"{plan.metric} of {finished} finished trials{orange}{pruned}{more}"
-    made = style.figure(width, height, style.shorten(title, int(width * 7.4)), subtitle)
+    made = style.figure(width, height, style.shorten(title, int((width - 0.45) * 8.6)), subtitle)
     for place, name in enumerate(shown):
         row, column = divmod(place, across)
         left, top = LEFT + column * (wide + RIGHT), HEAD + row * (HEIGHT + BELOW)

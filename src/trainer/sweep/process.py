@@ -42,9 +42,11 @@ class Process:
         self._began = time.monotonic()
         with writing(self.log):
             self.log.parent.mkdir(exist_ok=True)
-            log = self.log.open("ab")
+            # A folder from elsewhere could hold a link in its place, to a file of the user's.
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            log = os.fdopen(os.open(self.log, flags, 0o666), "ab")
         with log:
-            self._offset = log.tell()
+            self._offset = log.seek(0, os.SEEK_END)
             self._process = subprocess.Popen(
                 [*plan.command, *words(plan, trial)],
                 stdin=subprocess.PIPE,

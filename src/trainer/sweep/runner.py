@@ -10,6 +10,7 @@ from trainer.errors import CannotWrite, FolderInUse, Interrupted
 from trainer.preemption import Interruption
 from trainer.storage.lock import Lock
 from trainer.sweep.asking import remaining, tell
+from trainer.sweep.axes import Space
 from trainer.sweep.display import Display
 from trainer.sweep.plan import Plan
 from trainer.sweep.process import Process, adopt
@@ -22,14 +23,16 @@ GRACE = 90.0  # seconds in which trials that a killed sweep has left behind have
 
 
 class Runner:
-    """Carries out what a search asks for, and keeps the book.
+    """Carries out what a search asks for within `space`, and keeps the book.
 
     A trial that fails leaves the others alone. On Ctrl-C or SIGTERM nothing more is started, the
     running trials are asked to save and go, and Interrupted is raised; a second Ctrl-C kills them.
     """
 
-    def __init__(self, plan: Plan, book: Book, display: Display) -> None:
-        self.plan, self.book, self.display = plan, book, display
+    def __init__(
+        self, plan: Plan, book: Book, display: Display, space: Space | None = None
+    ) -> None:
+        self.plan, self.book, self.display, self.space = plan, book, display, space
         self.running: dict[int, Process] = {}  # by slot
         self._looked = 0.0
 
@@ -43,7 +46,7 @@ class Runner:
 
     def work(self, search: Search, interruption: Interruption) -> None:
         """Start trials and see them end, until there are no more or the user has had enough."""
-        waiting = remaining(search, self.book, self.plan.metric)
+        waiting = remaining(search, self.book, self.plan.metric, self.space)
         more = True
         while more or self.running:
             while more and not interruption.requested and len(self.running) < self.plan.jobs:

@@ -26,7 +26,7 @@ class Search(Protocol):
         ...
 
     def report(self, number: int, step: int, value: float) -> bool:
-        """Hear the selected metric of a trial on its way; True when it should be stopped now."""
+        """Hear the selected metric after `step` epochs; True when it should be stopped now."""
         ...
 
     def tell(self, number: int, state: Ending, value: float | None) -> None:

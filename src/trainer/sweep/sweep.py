@@ -55,26 +55,22 @@ class Sweep:
         """Run all of it, each trial in a process of its own."""
         book = Book(self.plan.folder)
         search = self.search(book)
-        runner = self.runner(book, number_of_trials(self.request))
-        runner.display.introduce()
-        runner.run(search)
+        display = Display(self.plan, number_of_trials(self.request))
+        display.introduce()
+        Runner(self.plan, book, display, self.request.space).run(search)
 
     def launch(self, points: Sequence[Sequence[str]], first: int) -> list[Trial]:
         """Run the trials that another sweeper asks for, numbered from `first`."""
         book = Book(self.plan.folder)
-        self.runner(book, None).run(Listed(points, first))
+        Runner(self.plan, book, Display(self.plan)).run(Listed(points, first))
         return [book.trials[first + place] for place in range(len(points))]
-
-    def runner(self, book: Book, total: int | None) -> Runner:
-        """What runs the trials, and shows them."""
-        return Runner(self.plan, book, Display(self.plan, total))
 
     def run_elsewhere(self, launch: Launch) -> None:
         """Run all of it by another launcher: a grid at once, a search `sweep.jobs` at a time."""
         book = Book(self.plan.folder)
         settle(book, self.plan)
         search = self.search(book)
-        waiting = remaining(search, book, self.plan.metric)
+        waiting = remaining(search, book, self.plan.metric, self.request.space)
         size = None if self.request.method == "grid" else self.plan.jobs
         more = True
         while more:

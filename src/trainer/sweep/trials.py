@@ -41,10 +41,10 @@ class Trial:
     def ended(self) -> bool:
         """Whether there is nothing left to do for it.
 
-        A failed one is tried again, for the disk may have room by now; one that diverged would
-        diverge again.
+        A failed one is tried again, for the disk may have room by now; one that diverged, or came
+        to its end with a metric that is no number, would do so again.
         """
-        return self.state in ("finished", "pruned") or self.exit_code == DIVERGED
+        return self.state in ("finished", "pruned") or self.exit_code in (0, DIVERGED)
 
     @property
     def told(self) -> str:

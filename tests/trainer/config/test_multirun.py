@@ -383,7 +383,7 @@ def test_a_stopped_sweep_says_how_it_goes_on(acting: list[str], capsys: Capture)
     words = ["-m", *acting, "model.epochs=20", "model.pause=0.02", "model.value=0.1,0.2,0.3"]
     assert main(["train", *words]) == 130
     error = capsys.readouterr().err
-    assert "the sweep was stopped, 0 of the 1 trials that were started ended; go on with:" in error
+    assert "the sweep was stopped when 0 of 3 trials were done; go on with: " in error
     command = error.partition("go on with: ")[2]
     assert all(word in command for word in ("-m", "model.epochs=20", "sweep.resume=sweep"))
     # What differs is refused, and named; what only says how it runs may differ.

@@ -50,7 +50,7 @@ def test_forms_of_the_same_weights_stand_side_by_side(tmp_path: Path) -> None:
     manifest = read_manifest(folder)
     assert list(manifest.artefacts) == ["onnx", "torchscript"]
     assert manifest.failed == {"torch_export": "because"}
-    assert names(folder) == {"manifest.json", "model.onnx", "model.torchscript.pt", "predict.py"}
+    assert names(folder) == {"manifest.json", "model.onnx", "model.ts", "predict.py"}
     place(folder, {"torch_export": "3"})
     assert read_manifest(folder).failed == {}
     assert names(tmp_path) == {"export"}
@@ -61,7 +61,7 @@ def test_what_fails_takes_its_older_file_along(tmp_path: Path) -> None:
     place(folder, {"onnx": "1", "torchscript": "2"})
     (folder / "notes.txt").write_text("the user's own")
     place(folder, {}, {"onnx": "it differs"})
-    assert names(folder) == {"manifest.json", "model.torchscript.pt", "notes.txt"}
+    assert names(folder) == {"manifest.json", "model.ts", "notes.txt"}
     manifest = read_manifest(folder)
     assert list(manifest.artefacts) == ["torchscript"] and manifest.failed == {"onnx": "it differs"}
 
@@ -69,12 +69,12 @@ def test_what_fails_takes_its_older_file_along(tmp_path: Path) -> None:
 def test_other_weights_and_touched_files_go(tmp_path: Path) -> None:
     folder = tmp_path / "export"
     place(folder, {"onnx": "1", "torchscript": "2"})
-    (folder / "model.torchscript.pt").write_text("X")
+    (folder / "model.ts").write_text("X")
     place(folder, {"torch_export": "3"})
     assert list(read_manifest(folder).artefacts) == ["torch_export", "onnx"]
-    assert not (folder / "model.torchscript.pt").exists()
+    assert not (folder / "model.ts").exists()
     place(folder, {"torchscript": "2"}, weights="other")
-    assert names(folder) == {"manifest.json", "model.torchscript.pt"}
+    assert names(folder) == {"manifest.json", "model.ts"}
 
 
 def test_files_without_a_manifest_go(tmp_path: Path) -> None:

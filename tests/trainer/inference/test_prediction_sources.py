@@ -170,4 +170,4 @@ def test_whatever_comes_is_one_or_the_other(content: bytes) -> None:
     if not content.strip(b"\r\n\0"):
         return
     found = list(inputs(["-"], Any(), stdin(content)))
-    assert found and all((item.error is None) == (item.name == "-") for item in found)
+    assert found and all((item.error is None) == isinstance(item.source, bytes) for item in found)

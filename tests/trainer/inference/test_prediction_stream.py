@@ -154,3 +154,34 @@ def test_any_mix_comes_back_in_order(threads: int, batch_size: int, good: list[b
     assert [(row.input, row.error is None) for row in found] == [
         (str(n), ok) for n, ok in enumerate(good)
     ]
+
+
+def test_a_few_good_ones_do_not_wait_for_ever(tmp_path: Path) -> None:
+    (path,) = files(tmp_path, "1")
+    endless = (Item(f"{number}", error="gone") for number in itertools.count())
+    found = rows(itertools.chain(items([path]), endless), predictor(), batch_size=8)
+    assert next(found).label == "one" and next(found).error == "gone"
+
+
+def test_batches_are_computed_at_the_same_time_each_by_a_model_of_its_own(tmp_path: Path) -> None:
+    (path,) = files(tmp_path, "1")
+    both = threading.Barrier(2, timeout=10)
+
+    class Alone:
+        busy = False
+        calls = 0
+
+        def __call__(self, inputs: NDArray[Any]) -> NDArray[Any]:
+            assert not self.busy
+            self.busy = True
+            self.calls += 1
+            both.wait()  # until the other one computes, too
+            self.busy = False
+            return logits(inputs)
+
+    models = [Alone(), Alone()]
+    together = Predictor(Numbers(), CLASSES, models[0], "", others=models[1:])
+    many = (Item(str(number), path) for number in range(64))
+    found = list(rows(many, together, batch_size=8))
+    assert [row.input for row in found] == [str(number) for number in range(64)]
+    assert sum(model.calls for model in models) == 8

@@ -302,6 +302,16 @@ def test_a_trial_that_can_not_be_started_has_failed(place: Path) -> None:
     assert "it can't be started" in read_trials(place)[0].reason
 
 
+def test_a_log_is_never_written_through_a_link(place: Path, tmp_path: Path) -> None:
+    sweep = make(place, {"fake.value": ["0.1"]})
+    (place / "logs").mkdir()
+    (tmp_path / "mine").write_text("x")
+    (place / "logs/000.log").symlink_to(tmp_path / "mine")
+    with pytest.raises(CannotWrite, match=r"000\.log"):
+        sweep.run()
+    assert (tmp_path / "mine").read_text() == "x"
+
+
 def test_a_trial_has_a_session_of_its_own(place: Path) -> None:
     sweep = make(place, {}, "fake.pause=5")
     process = Process(sweep.plan, Trial(0, ()), 0)

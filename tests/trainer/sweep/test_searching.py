@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from sweeping import make, started
 
-from trainer.sweep.asking import remaining, tell
+from trainer.errors import Refused
+from trainer.sweep.asking import lies_in, remaining, tell
 from trainer.sweep.axes import Choices, Interval, Space
 from trainer.sweep.grid import Grid, Listed
 from trainer.sweep.repeated import Repeated
@@ -97,6 +98,34 @@ def test_the_book_says_what_is_left(tmp_path: Path) -> None:
     assert points.heard == [(0, "finished", 0.5), (2, "failed", None)]
     tell(points, Trial(1, (), "preempted"), METRIC)
     assert len(points.heard) == 2
+
+
+SPACE: Space = {"a": Choices(("1", "2")), "+b": Interval(0.1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("told", "fits"),
+    [
+        ("a=1 +b=0.5", True),
+        ("+b=1 a=2", True),
+        ("a=3 +b=0.5", False),
+        ("a=1 +b=2", False),
+        ("a=1 +b=x", False),
+        ("a=1", False),
+        ("a=1 +b=0.5 model._target_=os.system", False),
+        ("a=1 +b=0.5 a=1", False),
+    ],
+)
+def test_what_lies_in_a_space(told: str, fits: bool) -> None:
+    assert lies_in(told.split(), SPACE) == fits
+
+
+def test_no_word_of_a_changed_file_is_run(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", {"fake.value": ["0.1"]})
+    Book(sweep.plan.folder).put(Trial(7, ("model._target_=os.system",), "failed", exit_code=1))
+    with pytest.raises(Refused, match=r"trial 7 \(model._target_=os.system\) is none of this"):
+        sweep.run()
+    assert started(tmp_path / "sweep") == ["000"]
 
 
 @pytest.mark.parametrize("method", ["random", "bayes"])

@@ -8,11 +8,12 @@ import numpy as np
 import optuna
 import pytest
 from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
+from unflushed import unflushed  # noqa: F401  # a fixture
 
 from trainer.sweep.axes import Interval
 from trainer.sweep.study import Study
 
-EPOCHS, TRIALS = 6, 20
+EPOCHS, TRIALS = 6, 16
 Curves = list[list[float]]
 # Trial by trial the epoch at which it ended, and whether it was pruned there.
 Decisions = list[tuple[int, bool]]
@@ -79,13 +80,13 @@ def by_study(study: Study, curves: Curves) -> Decisions:
 def test_decisions_are_those_of_optuna(
     tmp_path: Path, prune: Literal["median", "halving"], direction: str
 ) -> None:
-    pruner = MedianPruner(n_startup_trials=5) if prune == "median" else SuccessiveHalvingPruner()
+    pruner = MedianPruner(n_startup_trials=4) if prune == "median" else SuccessiveHalvingPruner()
     expected = by_optuna(curves(0), pruner, direction)
     assert by_study(study_of(tmp_path, prune, direction), curves(0)) == expected
     pruned = [epoch for epoch, was in expected if was]
     assert 3 <= len(pruned) < TRIALS  # else nothing was compared
     # The other rule decides otherwise.
-    other = SuccessiveHalvingPruner() if prune == "median" else MedianPruner(n_startup_trials=5)
+    other = SuccessiveHalvingPruner() if prune == "median" else MedianPruner(n_startup_trials=4)
     assert by_optuna(curves(0), other, direction) != expected
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import optuna
 import pytest
+from unflushed import unflushed  # noqa: F401  # a fixture
 
 from trainer.errors import Refused
 from trainer.sweep.axes import Choices, Interval, Space

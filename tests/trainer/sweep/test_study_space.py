@@ -8,6 +8,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unflushed import unflushed  # noqa: F401  # a fixture
 
 from trainer.config.overrides import Override, parse
 from trainer.config.swept import axis_of
@@ -39,7 +40,7 @@ def inside(axis: Axis, text: str) -> bool:
     return axis.low <= (int(text) if axis.integer else float(text)) <= axis.high
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.dictionaries(st.sampled_from("abcd"), axes(), min_size=1), st.integers(0, 2**63 - 1))
 def test_points_stay_within_the_space(space: dict[str, Axis], seed: int) -> None:
     size = spaces.size(space)
@@ -148,7 +149,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(VALUES)
 def test_a_written_value_is_read_back_the_same(value: object) -> None:
     override = parse(f"key={spaces.written(value)}", {})

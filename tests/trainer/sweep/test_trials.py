@@ -56,7 +56,7 @@ def test_no_book_is_empty_and_a_damaged_one_is_told(tmp_path: Path) -> None:
 
 def test_what_ended_is_not_run_again() -> None:
     assert Trial(0, (), "finished").ended and Trial(0, (), "pruned").ended
-    assert Trial(0, (), "failed", exit_code=3).ended
+    assert Trial(0, (), "failed", exit_code=3).ended and Trial(0, (), "failed", exit_code=0).ended
     assert not Trial(0, (), "failed", exit_code=4).ended
     assert not Trial(0, (), "preempted").ended and not Trial(0, (), "running").ended
 
