@@ -33,6 +33,7 @@ LINEAR = ("model._target_=usernet.linear", *(key for key in NET[1:] if "num_clas
 DATA = (
     "data._target_=userdata.make",
     *(f"~data.{key}" for key in ("validation", "test", "split_seed", "augment", "transform")),
+    *(f"~data.{key}" for key in ("folds", "fold")),
     "loader.batch_size=4",
     *LINEAR,
 )

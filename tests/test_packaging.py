@@ -64,7 +64,8 @@ def content(wheel: Path) -> set[str]:
 
 
 def test_wheel_holds_the_packages_and_conf_and_nothing_else(built: Built) -> None:
-    expected = set().union(*(files(REPO / "src" / name, name) for name in PACKAGES))
+    names = (*PACKAGES, "hydra_plugins/fivestep")
+    expected = set().union(*(files(REPO / "src" / name, name) for name in names))
     expected |= files(REPO / "conf", "trainer/conf")
     assert content(built.wheel) == expected
     assert "trainer/conf/train.yaml" in expected

@@ -17,7 +17,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from trainer.config.catalogue import did_you_mean, groups, sources
-from trainer.config.compose import hydra_of, hydra_problem, is_choice, texts_for
+from trainer.config.compose import is_choice
+from trainer.config.loading import hydra_of, hydra_problem, texts_for
 from trainer.config.overrides import Override, parse
 from trainer.config.sweep_rules import folds_of, problems, with_folds
 from trainer.config.swept import OWN, Asked, ask

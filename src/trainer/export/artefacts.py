@@ -57,7 +57,7 @@ class Artefacts:
         self,
         formats: Mapping[str, Format],
         atol: NotNegative = 1e-5,
-        rtol: NotNegative = 1e-4,
+        rtol: NotNegative = 1e-5,
         sizes: Sequence[Count] = (1, 2, 7),
         samples: Count = 10_000,
         latency: Sequence[Count] = (1, 32),
@@ -156,7 +156,7 @@ class Artefacts:
         told: Mapping[str, Mapping[str, Any]],
     ) -> None:
         """Hold every artefact against the model; the manifest's content gets those that stand."""
-        from trainer.export import preprocessing, proof
+        from trainer.export import metrics, preprocessing, proof
         from trainer.export.contents import entry_of
 
         cases, content = outcome.cases, outcome.content
@@ -166,7 +166,7 @@ class Artefacts:
         if self.dynamic:
             proof.compare_shapes(cases, subject, batch)
         split, loader = proof.split_of(trained, ("test", "validation", "train"))
-        content["metrics"] = proof.measure(cases, subject, trained, split, loader, self.samples)
+        content["metrics"] = metrics.measure(cases, subject, trained, split, loader, self.samples)
         proof.conclude(cases)
         pictures = preprocessing.pictures_of(trained)
         if pictures and (problem := preprocessing.reader_problem(trained, subject, pictures)):

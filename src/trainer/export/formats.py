@@ -39,14 +39,7 @@ RUNS_CODE = ("torch_export", "torchscript")
 
 
 class NotPossible(Exception):
-    """A model that can't be turned into this form: why, and what could be done, in one line.
-
-    `sizes` says that it is for a size that would have to vary; another exporter may know better.
-    """
-
-    def __init__(self, why: str, sizes: bool = False) -> None:
-        super().__init__(why)
-        self.sizes = sizes
+    """A model that can't be turned into this form: why, and what could be done, in one line."""
 
 
 class Format(Protocol):

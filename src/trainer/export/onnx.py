@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from trainer.export.formats import FILES, NotPossible
-from trainer.export.reasons import fixed_size
 from trainer.export.silence import silence
 from trainer.options import Range
 
@@ -34,7 +33,7 @@ class Onnx:
 
     def convert(self, subject: Subject, folder: Path) -> dict[str, Any]:
         """Translate the exported program; raises NotPossible with the reason, and CannotWrite."""
-        source, example = self.source(subject)
+        program = subject.program()
         import onnx
         import torch
 
@@ -45,8 +44,7 @@ class Onnx:
         try:
             with silence(), torch.no_grad():
                 translated = torch.onnx.export(
-                    source,
-                    example,
+                    program,
                     dynamo=True,
                     verbose=False,
                     opset_version=self.opset,
@@ -54,9 +52,6 @@ class Onnx:
                     output_names=[subject.output],
                     dynamic_shapes=subject.dynamic_shapes(),
                 )
-            refuse_fixed(translated, subject)
-        except NotPossible:
-            raise
         except Exception as error:  # an exporter meets foreign models, and raises anything
             raise NotPossible(reason(error, self.form)) from error
         assert translated is not None
@@ -64,26 +59,6 @@ class Onnx:
             translated.save(path, external_data=subject.num_bytes > ONE_FILE)
         opset = translated.model.opset_imports.get("", self.opset)
         return {"opset": opset, "versions": {"torch": torch.__version__, "onnx": onnx.__version__}}
-
-    def source(self, subject: Subject) -> tuple[Any, tuple[Any, ...]]:
-        """What is translated: the program that torch.export has made, else the module itself.
-
-        For ONNX a recurrent layer keeps its free length, which torch.export alone fixes.
-        """
-        try:
-            return subject.program(), ()
-        except NotPossible as error:
-            if not error.sizes:
-                raise
-            return subject.wrapper, subject.example
-
-
-def refuse_fixed(translated: Any, subject: Subject) -> None:
-    """Raise NotPossible where the exporter has quietly fixed a size that has to vary."""
-    for given, each in zip(translated.model.graph.inputs, subject.inputs, strict=True):
-        for dim, label in each.dynamic.items():
-            if isinstance(given.shape[dim], int):
-                raise NotPossible(fixed_size(label, "onnx"))
 
 
 def load(path: Path, names: Sequence[str], threads: int) -> Runner:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,6 @@ from trainer.errors import Failed
 from trainer.evaluation.counts import Counts
 from trainer.export.fresh import Broken, Fresh
 from trainer.export.parity import Parity
-from trainer.export.plain import on_cpu
 from trainer.export.reasons import told_by
 
 if TYPE_CHECKING:
@@ -128,69 +126,6 @@ def cut(tensor: Tensor, dynamic: Mapping[int, str]) -> Tensor:
     return tensor
 
 
-def measure(
-    cases: Sequence[Case], subject: Subject, trained: Trained, split: str, loader: Loader, most: int
-) -> dict[str, float]:
-    """Compare batch after batch, and count the metrics on the model and on each artefact.
-
-    Of more than `most` samples only each second, third ... batch is taken. Returns the model's
-    metrics, by `split/name`.
-    """
-    own = start(trained)
-    for case in cases:
-        case.counts = start(trained)
-    for batch in taken(loader, most):
-        expected = subject.expected(batch)
-        if told := unfit(expected.outputs):
-            refuse_all(cases, told)
-            return {}
-        own.update(expected.outputs, expected.target, expected.loss, expected.weight)
-        inputs = subject.arrays(batch)
-        for case in cases:
-            found = case.compare(inputs, expected.outputs.numpy())
-            if found is not None and case.counts is not None:
-                outputs = torch.from_numpy(found).float()
-                judged = subject.judged(outputs, batch, expected)
-                case.counts.update(judged.outputs, judged.target, judged.loss, judged.weight)
-    values = own.values()
-    for case in cases:
-        if case.refusal is None and case.counts is not None:
-            found_values = case.counts.values()
-            case.metrics = finite(found_values, split)
-            if told := other_metrics(values, found_values, case.parity):
-                case.refuse(told)
-    return finite(values, split)
-
-
-def start(trained: Trained) -> Counts:
-    """Counts on the CPU, as the evaluation has them."""
-    info = trained.info
-    return trained.evaluation.start(info.num_classes, "cpu", classes=list(info.classes))
-
-
-def taken(loader: Loader, most: int) -> Iterator[Any]:
-    """The batches that are measured, on the CPU."""
-    stride = max(1, math.ceil(loader.num_samples / most))
-    for number, batch in enumerate(loader.epoch(0)):
-        if number % stride == 0:
-            yield on_cpu(batch)
-
-
-def other_metrics(
-    expected: Mapping[str, float], found: Mapping[str, float], parity: Parity
-) -> str | None:
-    """What is said where the metrics are not those of the model, near ties apart."""
-    for name in ("accuracy", "precision", "recall", "f1", "balanced_accuracy"):
-        if not parity.differing and found[name] != expected[name]:
-            return f"its {name} is {found[name]:.6f} and the model's {expected[name]:.6f}"
-    loss, own = found["loss"], expected["loss"]
-    # Twice: log-softmax moves by up to two differences of the outputs.
-    room = 2 * parity.bound + 1e-5 * abs(own)
-    if math.isfinite(loss) and math.isfinite(own) and abs(loss - own) > room:
-        return f"its loss is {loss:.6f} and the model's {own:.6f}"
-    return None
-
-
 def measure_latency(case: Case, subject: Subject, batch: Any, sizes: Sequence[int]) -> None:
     """Median milliseconds of a call at each batch size."""
     for size in sizes:
@@ -230,11 +165,6 @@ def unfit(outputs: Tensor) -> str | None:
 def same_twice(first: Tensor, second: Tensor) -> bool:
     """Whether two outputs for one batch are the same, NaN being equal to NaN."""
     return bool(torch.allclose(first, second, rtol=1e-5, atol=1e-6, equal_nan=True))
-
-
-def finite(values: Mapping[str, float], split: str) -> dict[str, float]:
-    """The metrics that were measured, by `split/name`."""
-    return {f"{split}/{name}": v for name, v in values.items() if math.isfinite(v)}
 
 
 def shapes(inputs: Sequence[NDArray[Any]]) -> str:

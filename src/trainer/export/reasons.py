@@ -26,7 +26,10 @@ def reason(error: BaseException, form: str) -> str:
             f"branches; write it with torch.where or torch.cond, {OTHER[form]}"
         )
     if fixed := re.search(r"(\w+) as dynamic but your code specialized it to be a constant", text):
-        return fixed_size(fixed[1], form, where)
+        return (
+            f"the model fixes the size of {fixed[1]}{where}; write sizes as x.shape[0] or -1, not "
+            f"as numbers or len(x), and don't loop over it, {OTHER[form]}"
+        )
     if "Constraints violated" in text:
         name = re.search(r"Constraints violated \((.+?)\)", text)
         wanted = re.search(r"Suggested fixes:\s*(.+)", text)
@@ -47,14 +50,6 @@ def reason(error: BaseException, form: str) -> str:
         )
     return (
         f"the exporter gave up{where}: {told_by([*chain(error)][-1])}; change that, {OTHER[form]}"
-    )
-
-
-def fixed_size(name: str, form: str, where: str = "") -> str:
-    """The line for a size that would have to vary."""
-    return (
-        f"the model fixes the size of {name}{where}; write sizes as x.shape[0] or -1, not as "
-        f"numbers or len(x), and don't loop over it, {OTHER[form]}"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 import inspect
 from collections.abc import Sequence
 from functools import cached_property
@@ -13,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trainer.export.capture import capture
 from trainer.export.formats import NotPossible
-from trainer.export.inputs import BATCH, Dynamic, described, identifiers, positional_names
+from trainer.export.inputs import Dynamic, described, identifiers, positional_names
 from trainer.export.plain import fingerprint, num_samples, on_cpu, plain_copy, resized
 from trainer.export.reasons import place, reason, told_by
 from trainer.export.silence import silence
@@ -146,10 +146,9 @@ class Subject:
         if self._program is None:
             try:
                 with silence(), torch.no_grad():
-                    self._program = exported(self.wrapper, self.example, self.dynamic_shapes())
+                    self._program = capture(self.wrapper, self.example, self.dynamic_shapes())
             except Exception as error:  # an exporter meets foreign models, and raises anything
-                sizes = "specialized it to be a constant" in str(error)
-                self._program = NotPossible(reason(error, "torch_export"), sizes)
+                self._program = NotPossible(reason(error, "torch_export"))
         if isinstance(self._program, NotPossible):
             raise self._program
         return self._program
@@ -181,22 +180,3 @@ class Subject:
         made: Any = type("Exported", (nn.Module,), {"forward": forward})()
         made.model = self.model
         return made.eval()  # type: ignore[no-any-return]
-
-
-def exported(module: nn.Module, example: tuple[Any, ...], shapes: dict[str, Any]) -> Any:
-    """The module as torch.export has it.
-
-    Where it allows only a range of a size (a transformer as many tokens as it has positions), that
-    range is taken, but for the batch.
-    """
-    try:
-        return torch.export.export(module, example, dynamic_shapes=shapes)
-    except Exception as error:
-        found = str(error).partition("Suggested fixes:")[2]
-        fixes = re.findall(r"(?m)^\s+(\w+) = (.+)$", found)
-        if not fixes or any(name == BATCH or not fix.startswith("Dim(") for name, fix in fixes):
-            raise
-        refined: Any = torch.export.dynamic_shapes.refine_dynamic_shapes_from_suggested_fixes(
-            str(error), shapes
-        )
-        return torch.export.export(module, example, dynamic_shapes=refined)

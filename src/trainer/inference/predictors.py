@@ -65,7 +65,7 @@ def of_export(folder: Path, form: str | None, trusted: Sequence[str] = ()) -> Pr
     vouched = () if manifest.origin != "own" else (str(manifest.reader.get("_target_")),)
     reader = reader_of(manifest.reader, [*trusted, *vouched])
     artefact = load_artefact(folder, form, trusted)
-    return Predictor(reader, manifest.classes, artefact, f"{form} of {nearest(folder)}")
+    return Predictor(reader, manifest.classes, artefact)
 
 
 def of_run(folder: Path, device: str = "auto", trusted: Sequence[str] = ()) -> Predictor:
@@ -75,11 +75,10 @@ def of_run(folder: Path, device: str = "auto", trusted: Sequence[str] = ()) -> P
     trained = reopen(folder, trusted=trusted, device=device)
     if trained.reader is None:
         raise Refused(unreadable(folder))
-    about = f"step {trained.step} of {nearest(folder)}, on {trained.device}"
     on_cpu = trained.device.type == "cpu"
     others = copies(trained) if on_cpu else []
     classes = [str(name) for name in trained.info.classes]
-    return Predictor(trained.reader, classes, trained.outputs, about, on_cpu, others)
+    return Predictor(trained.reader, classes, trained.outputs, on_cpu, others)
 
 
 def copies(trained: "Trained") -> list[Outputs]:

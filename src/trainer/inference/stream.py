@@ -54,7 +54,6 @@ class Predictor:
     reader: Reader
     classes: Sequence[str]
     outputs: Outputs
-    about: str  # one phrase: which weights, in which form
     on_cpu: bool = True
     others: Sequence[Outputs] = ()  # the same in copies of their own, for batches at the same time
 

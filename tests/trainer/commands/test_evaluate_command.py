@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exported import QUICK, exported_run
 from PIL import Image
 
 from trainer.cli import main
 
-QUICK = ["model=mlp", "trainer.epochs=2", "trainer.threads=1", "recorder=silent"]
-QUICK += ["evaluation.baselines=false", "evaluation.mistakes=4"]
 USERS = Path(__file__).resolve().parents[2] / "users"
 
 
@@ -39,10 +38,7 @@ COLOURS = {"blue": (0, 0, 190), "green": (0, 190, 0), "red": (190, 0, 0)}
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """On digits, exported."""
-    folder = tmp_path_factory.mktemp("evaluate") / "run"
-    assert main(["train", *QUICK, "export=default", f"run.dir={folder}"]) == 0
-    return folder
+    return exported_run(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

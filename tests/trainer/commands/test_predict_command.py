@@ -16,22 +16,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exported import exported_run
 from PIL import Image
 
 from trainer.cli import main
 from trainer.config.reopen import reopen
 from trainer.inference.predictors import of_run
 
-QUICK = ["model=mlp", "trainer.epochs=2", "trainer.threads=1", "recorder=silent"]
-QUICK += ["evaluation.baselines=false", "evaluation.mistakes=0"]
 CALL = "import sys; from trainer.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("predict") / "run"
-    assert main(["train", *QUICK, "export=default", f"run.dir={folder}"]) == 0
-    return folder
+    return exported_run(tmp_path_factory)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from trainer.cli import main
 from trainer.commands.tables import Column, Styled, printable, shortened, show, table
 
 NAMES = Column("input", ["a/long/path/to/1.png", "2.png"], least=8, cut="start")
@@ -95,3 +96,13 @@ def test_colours_on_a_terminal(colours: bool, monkeypatch: pytest.MonkeyPatch) -
     os.close(reading)
     assert ("\x1b[32m" in drawn) == colours
     assert "good [x]" in drawn and "rest" * 40 in drawn
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "runs"])
+def test_the_help_fits_a_terminal(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([command, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"usage: fivestep {command}") and max(map(len, lines)) <= 80

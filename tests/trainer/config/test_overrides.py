@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.config.catalogue import groups, sources
-from trainer.config.compose import load, raw
+from trainer.config.compose import raw
+from trainer.config.loading import load
 from trainer.config.overrides import Known, Override, judge_choice, judge_value, parse
 
 

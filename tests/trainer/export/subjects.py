@@ -127,6 +127,34 @@ class Words(nn.Module):
         return {"hidden": hidden, "logits": scale * self.head(hidden)[:, :3]}
 
 
+class Recurrent(nn.Module):
+    """A recurrent network over tokens of any length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Embedding(20, 6), nn.Linear(8, 3)
+        self.recurrent = nn.LSTM(6, 4, batch_first=True, bidirectional=True)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        hidden = self.recurrent(self.embed(tokens))[0] * mask[..., None]
+        logits: Tensor = self.head(hidden.mean(1))
+        return logits
+
+
+class Limited(nn.Module):
+    """It has places for twelve tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.places = nn.Embedding(20, 6), nn.Embedding(12, 6)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        hidden = self.embed(tokens) + self.places.weight[: tokens.shape[1]]
+        logits: Tensor = self.head((hidden * mask[..., None]).mean(1))
+        return logits
+
+
 def sentences(*lengths: int, size: int = 5) -> Feed:
     """Batches as dicts of tokens, mask and label, each of another length."""
     make = torch.Generator().manual_seed(6)

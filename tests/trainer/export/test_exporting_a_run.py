@@ -21,7 +21,7 @@ from trainer.config.reopen import reopen
 from trainer.errors import Refused
 from trainer.export import Artefacts, Nothing
 from trainer.export.artefact import load_artefact
-from trainer.export.formats import FILES
+from trainer.export.formats import FILES, NotPossible
 from trainer.export.manifest import read_manifest
 from trainer.storage.lock import Lock
 
@@ -190,12 +190,19 @@ def test_a_refused_artefact_is_exit_code_7(
     assert {path.name for path in (copy / "export").iterdir()} == {"manifest.json"}
 
 
-def test_a_strangers_run_is_exported_where_it_names_nothing_strange(
-    copy: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_what_cant_be_converted_is_exit_code_7_for_the_command(
+    copy: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FIVESTEP_HOME", str(tmp_path / "another"))
-    assert main(["export", str(copy), "onnx"]) == 0
-    assert read_manifest(copy / "export").origin == "own"
+    def convert(self: object, subject: object, folder: object) -> None:
+        raise NotPossible("there is no such operator; use another")
+
+    monkeypatch.setattr("trainer.export.onnx.Onnx.convert", convert)
+    assert main(["export", str(copy), "onnx"]) == 7
+    told = capfd.readouterr().err
+    assert told == "error: not exported as onnx: there is no such operator; use another\n"
+    assert read_manifest(copy / "export").failed == {
+        "onnx": "there is no such operator; use another"
+    }
 
 
 def test_the_choices_compose() -> None:

@@ -12,8 +12,10 @@ from subjects import (
     Branch,
     Convolution,
     Fixed,
+    Limited,
     Net,
     Packed,
+    Recurrent,
     Words,
     pairs,
     sentences,
@@ -28,6 +30,7 @@ from trainer.export.torch_export import TorchExport
 from trainer.export.torchscript import TorchScript
 from trainer.trained import Trained
 
+PLAIN: dict[str, Any] = {"inputs": ["ids", "attention"], "target": "label"}
 FORMATS: list[Format] = [TorchExport(), Onnx(), TorchScript()]
 IMAGES = pairs(6, 4, shape=(1, 8, 8))
 WORDS: dict[str, Any] = {
@@ -85,6 +88,8 @@ KINDS: dict[str, Any] = {
         IMAGES,
     ),
     "inputs by name, a field of the output": lambda: trained(Words(), sentences(5, 7), **WORDS),
+    "a length up to a limit": lambda: trained(Limited(), sentences(5, 7), **PLAIN),
+    "a recurrent network over any length": lambda: trained(Recurrent(), sentences(5, 7), **PLAIN),
     "several inputs by position": lambda: trained(
         Words(), sentences(5, 7), inputs=["ids", "attention"], target="label", output="logits"
     ),

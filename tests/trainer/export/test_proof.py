@@ -23,9 +23,10 @@ from trainer.export import Artefacts
 from trainer.export.formats import FILES
 from trainer.export.fresh import Broken, Fresh
 from trainer.export.manifest import read_manifest
+from trainer.export.metrics import measure
 from trainer.export.onnx import Onnx
 from trainer.export.parity import Parity
-from trainer.export.proof import Case, compare_sizes, measure
+from trainer.export.proof import Case, compare_sizes
 from trainer.export.subject import Subject
 from trainer.export.torchscript import TorchScript
 from trainer.trained import Trained

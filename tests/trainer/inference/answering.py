@@ -51,7 +51,7 @@ def logits(inputs: NDArray[Any]) -> NDArray[Any]:
 
 
 def predictor(reader: Numbers | None = None) -> Predictor:
-    return Predictor(reader or Numbers(), CLASSES, logits, "a test")
+    return Predictor(reader or Numbers(), CLASSES, logits)
 
 
 def files(folder: Path, *texts: str) -> list[str]:

@@ -142,3 +142,19 @@ def test_a_full_disk(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.exit_code == 4
     assert not (tmp_path / "x.csv").exists()
+
+
+def test_who_reads_along_gets_rows_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Watched(io.StringIO):
+        flushes = 0
+
+        def flush(self) -> None:
+            self.flushes += 1
+
+    stream = Watched()
+    rows = Stream(stream, "jsonl")
+    rows.write(ROW)
+    assert stream.flushes == 0  # not for each row: that costs as much as the rest
+    monkeypatch.setattr("trainer.inference.output.FLUSHED", 0.0)
+    rows.write(ROW)
+    assert stream.flushes == 1

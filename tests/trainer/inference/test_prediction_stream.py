@@ -80,7 +80,7 @@ def test_reading_and_computing_go_on_at_the_same_time(tmp_path: Path) -> None:
 
     reader = Watching()
     many = (Item(path, path) for _ in range(40 * CHUNK))
-    assert len(list(rows(many, Predictor(reader, CLASSES, slow, ""), batch_size=CHUNK))) == 320
+    assert len(list(rows(many, Predictor(reader, CLASSES, slow), batch_size=CHUNK))) == 320
 
 
 def test_closing_it_early_ends_the_threads(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_an_output_that_is_not_finite_is_an_error(bad: float, tmp_path: Path) ->
         return found
 
     paths = files(tmp_path, "1", "2", "0")
-    found = list(rows(items(paths), Predictor(Numbers(), CLASSES, outputs, "")))
+    found = list(rows(items(paths), Predictor(Numbers(), CLASSES, outputs)))
     assert [row.label for row in found] == ["one", None, "zero"]
     assert found[1].error == f"{paths[1]}: the model's output is not finite"
 
@@ -114,7 +114,7 @@ def test_what_the_model_cannot_take_is_told(tmp_path: Path) -> None:
         def outputs(inputs: NDArray[Any]) -> NDArray[Any]:
             raise error
 
-        return Predictor(Numbers(), CLASSES, outputs, "")
+        return Predictor(Numbers(), CLASSES, outputs)
 
     with pytest.raises(Failed, match=r"batch of 2: RuntimeError: mat1 .*; check that the inputs"):
         list(rows(items(paths), fails(RuntimeError("mat1 and mat2"))))
@@ -122,7 +122,7 @@ def test_what_the_model_cannot_take_is_told(tmp_path: Path) -> None:
         list(rows(items(paths), fails(MemoryError())))
     with pytest.raises(Refused, match="ours"):
         list(rows(items(paths), fails(Refused("ours"))))
-    wrong = Predictor(Numbers(), CLASSES[:2], logits, "")
+    wrong = Predictor(Numbers(), CLASSES[:2], logits)
     with pytest.raises(Failed, match=r"gives \[2, 3\] for 2 inputs and 2 classes"):
         list(rows(items(paths), wrong))
 
@@ -180,7 +180,7 @@ def test_batches_are_computed_at_the_same_time_each_by_a_model_of_its_own(tmp_pa
             return logits(inputs)
 
     models = [Alone(), Alone()]
-    together = Predictor(Numbers(), CLASSES, models[0], "", others=models[1:])
+    together = Predictor(Numbers(), CLASSES, models[0], others=models[1:])
     many = (Item(str(number), path) for number in range(64))
     found = list(rows(many, together, batch_size=8))
     assert [row.input for row in found] == [str(number) for number in range(64)]
