@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -19,9 +18,8 @@ def with_other_data(
 ) -> DictConfig:
     """The stored config with its sections data and loader changed; all others stay.
 
-    With `data=CHOICE` the section is that choice's, in the size, channels and fit that the model
-    was trained with where the choice has such keys and they aren't given. Raises Refused with every
-    problem, for a key of another section too.
+    With `data=CHOICE` the section is that choice's. Raises Refused with every problem, for a key of
+    another section too.
     """
     catalogue = groups(config_dirs)
     parsed = [parse(word, catalogue) for word in words]
@@ -41,8 +39,6 @@ def with_other_data(
         composed = compose([each.text for each in fresh], config_dirs)
         for section in chosen:
             changed[section] = composed[section]
-    if "data" in chosen:
-        follow(changed, config, [each.key for each in read])
     known = Known(raw(changed), catalogue, sources(config_dirs))
     single = [each for each in read if each not in fresh]
     if problems := [line for each in single for line in judge_value(each, known)]:
@@ -51,11 +47,3 @@ def with_other_data(
         for each in single:
             OmegaConf.update(changed, each.key, each.value)
     return changed
-
-
-def follow(changed: DictConfig, stored: DictConfig, given: Sequence[str]) -> None:
-    """Give other data the form of input that the model knows."""
-    before: dict[str, Any] = raw(stored).get("data", {})
-    for key in ("size", "channels", "fit"):
-        if key in changed.data and key in before and f"data.{key}" not in given:
-            changed.data[key] = before[key]

@@ -25,11 +25,9 @@ from trainer.splits import refuse_unfit
 from trainer.storage.checkpoint import Checkpoint, Checkpoints
 from trainer.storage.folder import RunFolder
 from trainer.storage.signature import Origin
+from trainer.storage.stored_info import OWN_READERS
 from trainer.task import Task
 from trainer.trained import Trained
-
-# What fivestep's own data names as its reader; a config never does, so conf/ doesn't list it.
-READERS = ("data.reader.ImageReader",)
 
 
 class Stored(NamedTuple):
@@ -142,7 +140,7 @@ def make_reader(node: Mapping[str, Any], trusted: Sequence[str] = ()) -> Reader:
 
     fivestep's own readers pass, and what `trusted` lists.
     """
-    unknown = sorted({*targets_of(node)} - {*READERS, *shipped_targets(), *trusted})
+    unknown = sorted({*targets_of(node)} - {*OWN_READERS, *shipped_targets(), *trusted})
     if unknown:
         options = " ".join(f"--trust {name}" for name in unknown)
         raise Refused(

@@ -13,6 +13,7 @@ from trainer.inference.stream import Outputs, Predictor
 from trainer.pasting import nearest
 from trainer.protocols import Reader
 from trainer.storage.runs import no_run, read_status
+from trainer.storage.stored_info import OWN_READERS
 
 if TYPE_CHECKING:
     from trainer.export.manifest import Manifest
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 MOST_COPIES = 8
 COPIED_BYTES = 1 << 29
-OWN_READERS = ("data.reader.ImageReader",)
 # What a form of export is called on the command line, the preferred one first.
 FORMS = {"onnx": "onnx", "pt2": "torch_export", "torchscript": "torchscript"}
 
