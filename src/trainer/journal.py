@@ -229,6 +229,8 @@ class Journal:
             if names:
                 beside = ", ".join(f"{n.replace('_', ' ')} {baseline[n]:.4f}" for n in names)
                 say(f"{'':<11} baselines: {beside}")
+        if self.run.reader is not None:
+            say(f"use {pasteable('fivestep', 'predict', nearest(folder), 'FILES')}")
         command = pasteable("tensorboard", "--logdir", nearest(folder))
         say(f"run {nearest(folder)}  next: {command}")
 

@@ -42,9 +42,9 @@ def described(trained: Trained, subject: Subject | None) -> dict[str, Any]:
 
 
 def summary(entry: Mapping[str, Any]) -> str:
-    """`model.onnx (292.6 kB, largest difference 4e-08)`."""
+    """`model.onnx (292.6 kB, differs by 4.1e-08)`."""
     largest = entry["parity"]["largest_absolute_difference"]
-    return f"{entry['file']} ({atomic.human(entry['size'])}, largest difference {largest:.1g})"
+    return f"{entry['file']} ({atomic.human(entry['size'])}, differs by {largest:.2g})"
 
 
 def entry_of(building: Path, file: str, told: Mapping[str, Any]) -> dict[str, Any]:
