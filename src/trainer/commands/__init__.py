@@ -1,1 +1,1 @@
-"""The commands that take a run folder, a module each; `train` itself is in trainer/cli.py."""
+"""The commands beside `train`, a module each with `main(words)`, and what several of them share."""
