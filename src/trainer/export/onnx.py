@@ -55,6 +55,9 @@ class Onnx:
         except Exception as error:  # an exporter meets foreign models, and raises anything
             raise NotPossible(reason(error, self.form)) from error
         assert translated is not None
+        for node in translated.model.graph.all_nodes():
+            # It names the folders of this machine, which are nobody's business elsewhere.
+            node.metadata_props.pop("pkg.torch.onnx.stack_trace", None)
         with silence(), writing(path, subject.num_bytes):
             translated.save(path, external_data=subject.num_bytes > ONE_FILE)
         opset = translated.model.opset_imports.get("", self.opset)

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -219,7 +220,9 @@ def test_one_picture_with_onnx_needs_no_torch(run: Path, here: Path) -> None:
 
 
 def test_what_is_not_there(run: Path, here: Path, predict: Any) -> None:
-    refused(predict(run.with_name("rum"), "a"), "does not exist; did you mean", str(run))
+    (here / "near").mkdir()
+    (here / "near/status.json").write_text('{"state": "finished"}')
+    refused(predict(here / "nera", "a"), "does not exist; did you mean", str(here / "near"))
     refused(predict(run, "aa"), "aa does not exist; did you mean a?")
     (here / "empty").mkdir()
     refused(predict(run, "empty"), "empty holds no image")
@@ -318,7 +321,8 @@ def test_stopped_in_the_middle(number: signal.Signals, code: int, run: Path, her
 
 def test_a_reader_that_has_had_enough(run: Path, here: Path) -> None:
     many(here, 3000)
-    line = f"{sys.executable} -c '{CALL}' predict {run}/export many --output - | head -n 2"
+    words = [sys.executable, "-c", CALL, "predict", str(run / "export"), "many", "--output", "-"]
+    line = f"{shlex.join(words)} | head -n 2"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
     assert len(done.stdout.splitlines()) == 2 and done.stderr == ""
 

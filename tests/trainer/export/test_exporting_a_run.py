@@ -63,6 +63,8 @@ def test_train_leaves_proven_artefacts(run: Path) -> None:
     assert manifest.reader is not None and manifest.reader["_target_"] == "data.reader.ImageReader"
     log = (run / "train.log").read_text()
     assert "Exported in" in log and "warning" not in log
+    # Nothing in it says where it was made.
+    assert b"site-packages" not in (run / "export/model.onnx").read_bytes()
 
 
 @pytest.mark.parametrize("form", FILES)
