@@ -165,7 +165,7 @@ def test_data_that_ends_the_process(capsys: Capture) -> None:
 
 def test_memory_that_runs_out(capsys: Capture) -> None:
     outcome = train(capsys, *NET, "+model.mode=memory", "run.dir=run")
-    assert outcome.code == 7 and "try half the loader.batch_size" in outcome.err
+    assert outcome.code == 7 and "with one sample at a time; try trainer.prec" in outcome.err
     assert "Traceback" not in outcome.err
 
 

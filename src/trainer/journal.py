@@ -3,23 +3,27 @@
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from trainer import device as devices
-from trainer.errors import Diverged
+from trainer.bad_samples import BadSamples
+from trainer.batches import batches
+from trainer.divergence import Divergence
+from trainer.errors import CannotWrite
 from trainer.evaluation import figures, style
 from trainer.evaluation.counts import Counts
 from trainer.pasting import nearest, pasteable
+from trainer.progress import Progress
 from trainer.recording import MetricsFile, Several
 from trainer.recording.flat import flat
 from trainer.recording.memory import memory_used
 from trainer.recording.picture import png, sample_grid
 from trainer.recording.summary import summarise
 from trainer.run import Run
-from trainer.samples import not_finite
 from trainer.storage import atomic
 
 
@@ -39,16 +43,19 @@ class Journal:
     samples a second) have names that begin with `timing/`.
     """
 
-    def __init__(self, run: Run, pending: list[dict[str, float]], purge_step: int | None) -> None:
+    def __init__(self, run: Run, progress: Progress) -> None:
         self.run = run
+        purge_step = run.trainer.steps + 1 if run.resumed else None
         self.recorder = Several(
             [
                 MetricsFile(run.folder.metrics, purge_step),
                 run.recorder(folder=run.folder.tensorboard, purge_step=purge_step),
             ]
         )
-        self.pending: list[dict[str, Tensor]] = []
-        self.read = list(pending)
+        self.pending: list[tuple[int, tuple[int, int], dict[str, Tensor]]] = []
+        self.read = list(progress.pending)
+        self.divergence = Divergence(run, progress.skipped)
+        self.bad_samples = BadSamples(run)
         self.epoch_losses: list[dict[str, float]] = []
         self.last_loss = math.nan
         self.told = 0.0  # when the status was last written
@@ -62,39 +69,31 @@ class Journal:
 
     def take(self, report: dict[str, Tensor]) -> None:
         """Keep a step's report; its values stay on the device."""
-        self.pending.append(report)
+        trainer = self.run.trainer
+        self.pending.append((trainer.steps, trainer.place, report))
 
     def settle(self) -> None:
-        """Read what is pending, in one transfer; raises Diverged at the first loss not finite."""
+        """Read what is pending, in one transfer.
+
+        Raises Diverged at the first step that was not finite, unless such steps are skipped: then
+        nothing of them is recorded but that there was one.
+        """
         if not self.pending:
             return
-        flat = [value for report in self.pending for value in report.values()]
+        pending, self.pending = self.pending, []
+        flat = [value for _, _, report in pending for value in report.values()]
         # One kind of number in one tensor: one transfer. Losses are float32 also under autocast.
-        same = [v if v.dtype == torch.float32 else v.float() for v in flat]
+        same = [(v if v.dtype == torch.float32 else v.float()).view(()) for v in flat]
         numbers = iter(torch.stack(same).tolist())
-        first = self.run.trainer.steps - len(self.pending) + 1
-        for step, report in enumerate(self.pending, first):
+        for step, place, report in pending:
             values = {name: next(numbers) for name in report}
+            self.last_loss = next(iter(values.values()))
+            if not all(map(finite, values.items())):
+                self.divergence.met(step, place, values)
+                continue
+            values = {n: v for n, v in values.items() if not n.startswith("nonfinite")}
             self.read.append(values)
             self.epoch_losses.append(values)
-            self.last_loss = next(iter(values.values()))
-            for name, value in values.items():
-                if name.startswith("loss") and not math.isfinite(value):
-                    raise self.diverged(name, value, step)
-        self.pending.clear()
-
-    def diverged(self, name: str, value: float, step: int) -> Diverged:
-        """What to tell when a loss is no longer finite."""
-        saved = self.run.checkpoints.steps()
-        kept = f"the last checkpoint is step {saved[-1]}" if saved else "there is no checkpoint yet"
-        per_epoch = self.run.plan.steps_per_epoch
-        wrong = not_finite(self.run, step)
-        remedy = "try a lower optimizer.lr, trainer.clip_norm=1, or trainer.precision=fp32"
-        return Diverged(
-            f"the {name} is {value} at step {step} (epoch {(step - 1) // per_epoch}, step "
-            f"{(step - 1) % per_epoch} of it); {kept}; "
-            + (f"{wrong}: mend or remove it" if wrong else remedy)
-        )
 
     def record(self) -> None:
         """Write down the mean loss since the last record, the rate, and how fast it goes."""
@@ -111,9 +110,12 @@ class Journal:
             several = f"/{name}" if len(self.run.trainer.optimizers) > 1 else ""
             values[f"train/lr{several}"] = float(optimizer.param_groups[0]["lr"])
         values |= {f"timing/{name}": value for name, value in self.speed(self.recorded).items()}
+        if self.divergence.skipped:
+            values["train/skipped"] = self.divergence.skipped
         values["epoch"] = self.run.trainer.epoch
         self.recorder.scalars(self.run.trainer.steps, values)
         self.read.clear()
+        self.bad_samples.tell()
         self.recorded = self.now()
 
     def speed(self, since: Mark) -> dict[str, float]:
@@ -159,7 +161,7 @@ class Journal:
         say(f"data    {' + '.join(sizes)} samples of {shape}, {info.num_classes} classes")
         say(f"loader  {run.loaders.train.kind}, {self.samples} samples a step")
         if hasattr(run.task, "example"):
-            model, inputs, named = run.task.example(one_sample(next(run.loaders.train.epoch(0))))
+            model, inputs, named = run.task.example(one_sample(next(batches(run.loaders.train))))
             summary = summarise(model, inputs, named)
             say(f"model   {summary.model}: {summary.totals} (model.txt)")
             atomic.write_text(run.folder.path / "model.txt", summary.text() + "\n")
@@ -180,10 +182,20 @@ class Journal:
             step=run.trainer.steps,
         )
 
+    def split(self) -> None:
+        """Say and write down that steps are taken in smaller pieces from now on."""
+        pieces = self.run.trainer.splitting.pieces
+        self.run.console.warn(
+            f"memory ran out in step {self.run.trainer.steps}: each batch is taken in {pieces} "
+            "pieces from now on, with the same gradient as before"
+        )
+        self.recorder.scalars(self.run.trainer.steps, {"train/pieces": pieces})
+
     def evaluated(self, values: Mapping[str, float], best: bool) -> None:
         """Write down an epoch's end: the training loss, and what was measured on validation."""
         self.settle()
         trainer = self.run.trainer
+        self.bad_samples.tell()
         measured = {f"validation/{name}": value for name, value in values.items()}
         if measured:
             self.recorder.scalars(trainer.steps, measured)
@@ -204,7 +216,7 @@ class Journal:
 
     def samples_picture(self) -> None:
         """Show the first training batch as the model gets it."""
-        batch = next(self.run.loaders.train.epoch(0))
+        batch = next(batches(self.run.loaders.train))
         info = self.run.splits.info
         if isinstance(batch, tuple) and batch[0].dim() == 4 and hasattr(info, "mean"):
             labels = [info.classes[i] for i in batch[1].tolist()]
@@ -214,6 +226,7 @@ class Journal:
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """Write the final metrics beside what was chosen."""
+        self.bad_samples.tell()
         self.recorder.finish(choices(self.run.config), metrics)
 
     def conclude(self, reports: Mapping[str, Mapping[str, Any]]) -> None:
@@ -229,6 +242,10 @@ class Journal:
             if names:
                 beside = ", ".join(f"{n.replace('_', ' ')} {baseline[n]:.4f}" for n in names)
                 say(f"{'':<11} baselines: {beside}")
+        if self.divergence.skipped:
+            say(f"steps skipped since they were not finite: {self.divergence.skipped}")
+        if left_out := len(self.bad_samples.rows):
+            say(f"samples left out: {left_out} (bad_samples.csv)")
         if self.run.reader is not None:
             say(f"use {pasteable('fivestep', 'predict', nearest(folder), 'FILES')}")
         command = pasteable("tensorboard", "--logdir", nearest(folder))
@@ -236,6 +253,8 @@ class Journal:
 
     def close(self) -> None:
         """Close the recorders."""
+        with suppress(CannotWrite):  # what ended the run is the reason, not this
+            self.bad_samples.tell()
         self.recorder.close()
 
 
@@ -252,6 +271,19 @@ def choices(config: Mapping[str, Any]) -> dict[str, Any]:
     first = ("seed", "model", "optimizer", "scheduler", "loss", "loader", "trainer")
     rank = {group: place for place, group in enumerate(first)}
     return dict(sorted(found.items(), key=lambda i: rank.get(i[0].partition(".")[0], len(rank))))
+
+
+def finite(item: tuple[str, float]) -> bool:
+    """Whether an item of a step's report tells of nothing but finite numbers.
+
+    The norm of gradients that are finite may overflow: it isn't asked.
+    """
+    name, value = item
+    return (
+        not value
+        if name.startswith("nonfinite")
+        else (not name.startswith("loss") or math.isfinite(value))
+    )
 
 
 def one_sample(batch: Any) -> Any:

@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from trainer.averaging import MovingAverage
+from trainer.errors import Failed
 from trainer.precision import Precision
 from trainer.protocols import Loader
 from trainer.schedule import Schedule
+from trainer.splitting import COUPLED, Splitting
 from trainer.task import Task, Turn
 
 
@@ -21,8 +23,13 @@ class Trainer:
     `optimizers` and `schedules` are keyed by the names of the task's turns. `accumulate`
     micro-batches make a step. `ema` is the decay of the weights' moving average. `norm_every` is
     the number of steps between two measurements of the gradient norm (0: only where clipping
-    takes it anyway). Its counters (`steps`, `epoch`, `batch`) say where it stands: the next batch
-    to be taken is number `batch` of `epoch`.
+    takes it anyway). `split` lets a step that runs out of memory go on with smaller micro-batches.
+    `undo` puts buffers back after a step that was not taken, for those who go on after it.
+
+    Its counters (`steps`, `epoch`, `batch`) say where it stands: the next batch to be taken is
+    number `batch` of `epoch`, the first one of the last step was `place`. `skipped` is the number
+    of steps in a row, up to the last one, that were not taken since something was not finite.
+    `whole` is False while a step is being taken: what it leaves half done must not be saved.
     """
 
     def __init__(
@@ -36,6 +43,8 @@ class Trainer:
         ema: float | None = None,
         channels_last: bool = False,
         norm_every: int = 0,
+        split: bool = False,
+        undo: bool = False,
     ) -> None:
         assert isinstance(task, nn.Module)
         self.task, self.optimizers, self.precision = task, optimizers, precision
@@ -46,7 +55,13 @@ class Trainer:
         self.trained = {turn.optimizer: self.modules[turn.optimizer] for turn, _, _ in self.turns}
         self.ema = None if ema is None else MovingAverage(self.trained, ema)
         self.moving = [s for s in self.schedules.values() if s.moves_by_step]
-        self.steps = self.epoch = self.batch = 0
+        self.splitting = Splitting(self.modules, split)
+        # A forward of values that aren't finite spoils running statistics, too.
+        buffers = [b for module in self.modules.values() for b in module.buffers()] if undo else []
+        self.buffers, self.kept = buffers, [torch.empty_like(buffer) for buffer in buffers]
+        self.steps = self.epoch = self.batch = self.skipped = 0
+        self.place = (0, 0)
+        self.whole = True
 
     def trained_by(self, turn: Turn) -> tuple[Optimizer, list[nn.Parameter]]:
         """The optimizer of a turn and the parameters that it moves."""
@@ -57,49 +72,78 @@ class Trainer:
         """Go on from where the counters stand, one yield a step, until `epochs` are complete.
 
         Yields device scalars, valid until the next step: `loss` (of each turn: `loss/<name>` when
-        there are several) and `grad_norm` on the steps that measure it. After the last step of an
-        epoch, `batch` is 0 and `epoch` is the next one.
+        there are several), `grad_norm` on the steps that measure it, and `nonfinite` where it isn't
+        known that all was finite. After the last step of an epoch, `batch` is 0 and `epoch` is the
+        next one. A batch that the loader gives as None has no sample left; where no other makes up
+        the step, none is taken and the report is empty.
         """
+        self.splitting.begin()
         while epochs is None or self.epoch < epochs:
             batches = loader.epoch(self.epoch, start=self.batch)
             length = len(loader)
             while micro := list(islice(batches, self.accumulate)):
+                self.place = self.epoch, self.batch
                 self.batch += len(micro)
                 if self.batch >= length:
                     self.epoch, self.batch = self.epoch + 1, 0
-                yield self.step(micro)
+                if None in micro:
+                    micro = [batch for batch in micro if batch is not None]
+                yield self.step(micro) if micro else {}
 
     def step(self, micro: list[Any]) -> dict[str, Tensor]:
         """One step over the micro-batches: for each turn of the task, the five actions."""
         self.steps += 1
+        self.whole = False
         measure = self.norm_every > 0 and self.steps % self.norm_every == 0
         if self.channels_last:
             micro = [to_channels_last(batch) for batch in micro]
+        if self.buffers:
+            torch._foreach_copy_(self.kept, self.buffers)
         report: dict[str, Tensor] = {}
+        loss: Any
         for turn, optimizer, parameters in self.turns:
             if self.steps % turn.every:
                 continue
-            score = Whole(turn) if len(micro) == 1 else Share(turn, len(micro))
-            for batch in micro:
-                with self.precision.context:
-                    outputs = turn.forward(self.modules, batch)  # 1 forward
-                    loss = score.loss(outputs, batch)  # 2 loss
-                self.precision.backward(loss)  # 3 backward
+            while True:  # again, in smaller pieces, where memory ran out
+                pieces = self.splitting.cut(micro) if self.splitting.pieces > 1 else micro
+                score = Whole(turn) if len(pieces) == 1 else Share(turn, len(pieces))
+                try:
+                    for batch in pieces:
+                        with self.precision.context:
+                            outputs = turn.forward(self.modules, batch)  # 1 forward
+                            loss = score.loss(outputs, batch)  # 2 loss
+                        self.precision.backward(loss)  # 3 backward
+                    break
+                except RuntimeError as error:
+                    outputs = loss = None
+                    self.splitting.retry(error, micro, self.optimizers)
             score.settle(parameters)
-            norm = self.precision.step(optimizer, parameters, measure)  # 4 step
+            total = score.total
+            norm, found = self.precision.step(optimizer, parameters, total, measure)  # 4 step
             for every_optimizer in self.optimizers.values():
                 every_optimizer.zero_grad(set_to_none=True)  # 5 zero_grad, of what others left too
             name = f"/{turn.optimizer}" if len(self.turns) > 1 else ""
-            report["loss" + name] = score.total
+            report["loss" + name] = total
             if norm is not None:
                 report["grad_norm" + name] = norm
-        stepped = self.precision.end_step()
-        if stepped:  # a step that fp16 skipped moves neither the average nor the schedule
+            if found is not None:
+                report["nonfinite" + name] = found
+        self.finish()
+        return report
+
+    def finish(self) -> None:
+        """After every turn of a step: averages and schedules, unless the step was not taken."""
+        if self.precision.end_step():
+            self.skipped = 0
             if self.ema is not None:
                 self.ema.update()
             for schedule in self.moving:
                 schedule.step()
-        return report
+        else:
+            self.skipped += 1
+            if self.buffers:
+                torch._foreach_copy_(self.buffers, self.kept)
+        self.whole = True
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the weights: optimizers, schedules, scale and counters."""
@@ -111,6 +155,8 @@ class Trainer:
             "steps": self.steps,
             "epoch": self.epoch,
             "batch": self.batch,
+            "skipped": self.skipped,
+            "pieces": self.splitting.pieces,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -123,6 +169,7 @@ class Trainer:
         if self.ema:
             self.ema.updates = state["ema_updates"]
         self.steps, self.epoch, self.batch = state["steps"], state["epoch"], state["batch"]
+        self.skipped, self.splitting.pieces = state["skipped"], state["pieces"]
 
 
 class Whole:
@@ -159,7 +206,10 @@ class Share:
 
     def loss(self, outputs: Any, batch: Any) -> Tensor:
         """The scalar that backward starts from."""
-        part, weight = self.of(outputs, batch)
+        found = self.of(outputs, batch)
+        if not isinstance(found, tuple):
+            raise Failed(f"memory ran out, and {COUPLED}")
+        part, weight = found
         if self.sum is None:
             self.guess = weight.clamp(min=1) * self.number
             self.sum, self.weight = part.detach(), weight

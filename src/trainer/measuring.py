@@ -8,13 +8,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainer.batches import batches
 from trainer.evaluation import Classification, report
 from trainer.evaluation.baselines import MAX_TRAIN, baselines, draw
 from trainer.evaluation.counts import Counts
 from trainer.journal import Journal
+from trainer.preemption import Interruption
 from trainer.protocols import Loader
 from trainer.run import Run
+from trainer.seeding import random_state, restore_random_state
 from trainer.task import Task
+
+
+class GivenUp(Exception):
+    """An evaluation that was left early, since the run was asked to stop."""
 
 
 def count(
@@ -27,13 +34,19 @@ def count(
     device: torch.device,
     context: AbstractContextManager[object],
     keep: bool = False,
+    interruption: Interruption | None = None,
 ) -> Counts:
-    """Run modules over a split, in eval mode; nothing is read back before the end."""
+    """Run modules over a split, in eval mode; nothing is read back before the end.
+
+    Raises GivenUp between two batches once an interruption is requested.
+    """
     counts = evaluation.start(info.num_classes, device, keep=keep, classes=info.classes)
     for module in modules.values():
         module.eval()
     with torch.no_grad():
-        for batch in loader.epoch(0):
+        for batch in batches(loader):
+            if interruption is not None and interruption.requested:
+                raise GivenUp
             with context:
                 prediction = task.predict(modules, batch)
             counts.update(
@@ -42,21 +55,30 @@ def count(
     return counts
 
 
-def measure(run: Run, loader: Loader, *, keep: bool = False) -> Counts:
-    """Run the evaluated modules of a run over a split; training goes on afterwards."""
-    counts = count(
-        run.task,
-        run.evaluated_modules(),
-        loader,
-        evaluation=run.evaluation,
-        info=run.splits.info,
-        device=run.device,
-        context=run.trainer.precision.context,
-        keep=keep,
-    )
-    for module in run.trainer.modules.values():
-        module.train()
-    return counts
+def measure(
+    run: Run, loader: Loader, *, keep: bool = False, interruption: Interruption | None = None
+) -> Counts:
+    """Run the evaluated modules of a run over a split; training goes on afterwards.
+
+    Dropout and augmentation go on as if nobody had looked. Raises GivenUp like `count`.
+    """
+    numbers = random_state()
+    try:
+        return count(
+            run.task,
+            run.evaluated_modules(),
+            loader,
+            evaluation=run.evaluation,
+            info=run.splits.info,
+            device=run.device,
+            context=run.trainer.precision.context,
+            keep=keep,
+            interruption=interruption,
+        )
+    finally:
+        restore_random_state(numbers)
+        for module in run.trainer.modules.values():
+            module.train()
 
 
 def evaluate(run: Run, journal: Journal) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:

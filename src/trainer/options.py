@@ -71,6 +71,9 @@ class TrainerOptions:
     fused: bool | Literal["auto"] = False
     deterministic: bool = False
     threads: Count | Literal["auto"] = "auto"
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    max_nonfinite: Count = 20
+    on_oom: Literal["split", "stop"] = "split"
     record_every: Count = 10
     profile: Annotated[int, Range(ge=0)] = 0
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainer.batches import batches
 from trainer.errors import Refused, nothing_started
 from trainer.explanation import (
     LONE,
@@ -69,7 +70,7 @@ def metric_problems(run: Run) -> Iterator[str]:
 def trial_problems(run: Run) -> list[str]:
     """One batch of the training split through forward, loss and backward, then one evaluation."""
     trainer = run.trainer
-    batch = next(run.loaders.train.epoch(0))
+    batch = next(batches(run.loaders.train))
     if hasattr(run.task, "unbound") and (unbound := run.task.unbound(batch)):
         return list(unbound)
     problems: list[str] = []
@@ -176,7 +177,7 @@ def evaluation_problems(run: Run) -> Iterator[str]:
     loader = run.loaders.validation or run.loaders.test
     if loader is None:
         return
-    batch = next(loader.epoch(0))
+    batch = next(batches(loader))
     for module in run.trainer.modules.values():
         module.eval()
     try:
@@ -201,7 +202,7 @@ def lone_sample_problems(run: Run) -> Iterator[str]:
     size = loader.num_samples % loader.batch_size
     if size != 1 or len(loader) * loader.batch_size < loader.num_samples:
         return  # drop_last leaves it out
-    batch = next(loader.epoch(0))
+    batch = next(batches(loader))
     one = (
         {name: value[:1] for name, value in batch.items()}
         if isinstance(batch, dict)

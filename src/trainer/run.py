@@ -172,15 +172,18 @@ def make_trainer(
     device: torch.device,
 ) -> Trainer:
     """The loop over a task that is on its device, compiled where that is asked for."""
+    skips = options.on_nonfinite == "skip"
     trainer = Trainer(
         task,
         optimizers,
-        Precision(options.precision, device, options.clip_norm, options.clip_value),
+        Precision(options.precision, device, options.clip_norm, options.clip_value, waits=skips),
         schedules=schedules,
         accumulate=options.accumulate,
         ema=options.ema,
         channels_last=options.channels_last,
         norm_every=options.record_every,
+        split=options.on_oom == "split",
+        undo=skips,
     )
     if options.compile is True or (options.compile == "auto" and device.type == "cuda"):
         for module in trainer.trained.values():

@@ -88,14 +88,11 @@ def label_of(run: Run, sample: Any) -> int | None:
     return int(label) if whole else None
 
 
-def not_finite(run: Run, step: int) -> str:
-    """Name the first sample of a step that holds NaN or infinity, "" where none does."""
-    epoch, place = divmod(step - 1, run.plan.steps_per_epoch)
-    first, number = place * run.options.accumulate, run.options.accumulate
-    for batch in range(first, min(first + number, len(run.loaders.train))):
-        for index in run.loaders.train.indices(epoch, batch):
-            if any(not math.isfinite(size) for size in magnitudes(run.splits.train[index])):
-                return f"sample {index} of the train split holds NaN or infinity"
+def not_finite(run: Run, samples: Iterable[int]) -> str:
+    """Name the first of some training samples that holds NaN or infinity, "" where none does."""
+    for index in samples:
+        if any(not math.isfinite(size) for size in magnitudes(run.splits.train[index])):
+            return f"sample {index} of the train split holds NaN or infinity"
     return ""
 
 

@@ -6,35 +6,31 @@ The five steps themselves are in loop.py; here is what happens between them.
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from trainer.errors import CannotWrite, Diverged, Failed, Interrupted, NoUsableCheckpoint, Refused
+from trainer.errors import (
+    CannotWrite,
+    Diverged,
+    Failed,
+    Interrupted,
+    NoUsableCheckpoint,
+    Refused,
+    UserError,
+)
 from trainer.explanation import explained
 from trainer.journal import Journal
-from trainer.measuring import evaluate, measure
+from trainer.measuring import GivenUp, evaluate, measure
 from trainer.preemption import Interruption, resuming
 from trainer.preflight import preflight
 from trainer.profiling import profiling
+from trainer.progress import Progress
 from trainer.run import Run
 from trainer.seeding import random_state, restore_random_state, seed_all
+from trainer.storage.checkpoint import Checkpoint
 
 # A file that is flushed to the disk costs a millisecond: short epochs don't write it each time.
 STATUS_SECONDS = 2.0
-
-
-@dataclass
-class Progress:
-    """What a run remembers beside its weights, its optimizers and its position."""
-
-    best: float | None = None  # best value of the selected metric so far
-    best_loss: float | None = None  # the validation loss beside it; decides between equal values
-    best_step: int = 0
-    best_epoch: int = 0
-    improved_to: float | None = None  # value at the last improvement that early stopping counted
-    stale: int = 0  # evaluations since then
-    seconds: float = 0.0  # spent training, over all starts
-    pending: list[dict[str, float]] = field(default_factory=list)  # steps not yet recorded
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,7 @@ def work(run: Run) -> Result:
     seed_all(run.seed, "training")
     if run.resumed:
         progress = resume(run)
-    journal = Journal(run, progress.pending, run.trainer.steps + 1 if run.resumed else None)
+    journal = Journal(run, progress)
     try:
         journal.introduce()
         tell(run, "running")
@@ -143,76 +139,99 @@ def export(run: Run, progress: Progress, metrics: Mapping[str, float]) -> str | 
 
 def train(run: Run, journal: Journal, progress: Progress) -> str:
     """Train until an end is reached; returns why it ended."""
-    trainer, options = run.trainer, run.options
-    if trainer.steps and (
-        over := why_stop(run, progress.seconds) or patience_ran_out(run, progress)
-    ):
+    trainer = run.trainer
+    progress.ticked = time.monotonic()
+    if trainer.steps and not progress.due and (over := why_stop(run, progress)):
         return over  # the run had been stopped after its last step
-    started = time.monotonic() - progress.seconds
     journal.begin()
     for module in trainer.modules.values():
         module.train()
+    try:
+        return steps(run, journal, progress)
+    except Exception as error:
+        # Data or workers that fail between two steps leave a state that is worth keeping.
+        if trainer.whole and getattr(error, "exit_code", None) == Failed.exit_code:
+            keep(run, journal, progress, error)
+        raise
+
+
+def steps(run: Run, journal: Journal, progress: Progress) -> str:
+    """Take steps; record, evaluate and save between them; returns why it ended."""
+    trainer, options = run.trainer, run.options
+    folder, pieces = run.folder.path, trainer.splitting.pieces
     with (
         Interruption() as interruption,
-        profiling(options.profile, run.folder.path / "profile", run.device) as profiler,
+        profiling(options.profile, folder / "profile", run.device) as profiler,
     ):
+        if progress.due and (reason := end_epoch(run, journal, progress, interruption)):
+            return reason
         for losses in trainer.fit(run.loaders.train, options.epochs):
-            journal.take(losses)
-            profiler.step()
+            if losses:
+                journal.take(losses)
+                profiler.step()
+            if trainer.splitting.pieces > pieces:
+                pieces = trainer.splitting.pieces
+                journal.split()
+            if trainer.skipped:
+                journal.settle()  # ends the run here where such steps aren't skipped
+                if trainer.skipped >= options.max_nonfinite:
+                    raise journal.divergence.endless()
             if trainer.steps % options.record_every == 0:
                 journal.record()
-            reason = why_stop(run, time.monotonic() - started)
+            reason = stop_now(run, progress)
             if trainer.batch == 0 or reason:
-                progress.seconds = time.monotonic() - started
-                end_epoch(run, journal, progress, last=bool(reason))
-                reason = reason or patience_ran_out(run, progress)
+                reason = end_epoch(run, journal, progress, interruption)
             elif run.checkpoints.every and trainer.steps % run.checkpoints.every == 0:
-                progress.seconds = time.monotonic() - started
                 save(run, journal, progress)
             if interruption.requested:
-                progress.seconds = time.monotonic() - started
                 save(run, journal, progress)
-                raise interruption.error(run.folder.path, trainer.steps)
+                raise interruption.error(folder, trainer.steps)
             if reason:
                 return reason
             journal.show()
     return f"all {options.epochs} epochs are done"
 
 
-def why_stop(run: Run, seconds: float) -> str:
+def why_stop(run: Run, progress: Progress) -> str:
     """The end that has been reached, or nothing."""
+    return stop_now(run, progress) or progress.out_of_patience(run.evaluation)
+
+
+def stop_now(run: Run, progress: Progress) -> str:
+    """An end that needs no evaluation: steps or minutes."""
     options = run.options
     if options.steps is not None and run.trainer.steps >= options.steps:
         return f"trainer.steps={options.steps} are done"
-    if options.max_minutes is not None and seconds >= 60 * options.max_minutes:
-        return f"trainer.max_minutes={options.max_minutes:g} are over"
+    if options.max_minutes is not None:
+        progress.tick()
+        if progress.seconds >= 60 * options.max_minutes:
+            return f"trainer.max_minutes={options.max_minutes:g} are over"
     return ""
 
 
-def patience_ran_out(run: Run, progress: Progress) -> str:
-    """Early stopping: too many evaluations without improvement."""
-    patience = run.evaluation.patience
-    if patience is None or progress.stale < patience or progress.best is None:
-        return ""
-    return (
-        f"{run.evaluation.select} has not improved for {progress.stale} evaluations; "
-        f"the best was {progress.best:.4f} in epoch {progress.best_epoch}"
-    )
+def end_epoch(run: Run, journal: Journal, progress: Progress, interruption: Interruption) -> str:
+    """Evaluate if due, move the schedules, save if due; returns why training ends here.
 
-
-def end_epoch(run: Run, journal: Journal, progress: Progress, *, last: bool) -> None:
-    """Evaluate if due, move the schedules, save if due."""
+    A request to stop is heeded between two batches of the evaluation, too: the state is saved as it
+    is after the last step, and the evaluation is made when the run goes on.
+    """
     trainer, complete = run.trainer, run.trainer.batch == 0
     done = complete and trainer.epoch == run.options.epochs
+    last = bool(stop_now(run, progress))
     values: dict[str, float] = {}
     is_best = False
-    due = last or done or trainer.epoch % run.evaluation.every == 0
-    if run.loaders.validation is not None and due:
-        # Dropout and augmentation go on afterwards as if nobody had looked.
-        numbers = random_state()
-        values = measure(run, run.loaders.validation).values()
-        restore_random_state(numbers)
-        is_best = take_best(run, progress, values)
+    progress.due = True
+    if run.loaders.validation is not None and (
+        last or done or trainer.epoch % run.evaluation.every == 0
+    ):
+        try:
+            values = measure(run, run.loaders.validation, interruption=interruption).values()
+        except GivenUp:
+            save(run, journal, progress)
+            raise interruption.error(run.folder.path, trainer.steps) from None
+        epoch = trainer.epoch + (not complete)
+        is_best = progress.take(values, run.evaluation, trainer.steps, epoch)
+    progress.due = False
     journal.evaluated(values, is_best)
     if complete:
         for schedule in trainer.schedules.values():
@@ -223,33 +242,15 @@ def end_epoch(run: Run, journal: Journal, progress: Progress, *, last: bool) -> 
     if time.monotonic() - journal.told > STATUS_SECONDS:
         journal.told = time.monotonic()
         tell(run, "running", metrics=values)
-
-
-def take_best(run: Run, progress: Progress, values: Mapping[str, float]) -> bool:
-    """Whether these are the best values so far; remembers them, for early stopping too.
-
-    Small validation splits give equal accuracies again and again: then the lower loss is better.
-    """
-    value = values[run.evaluation.select]
-    if run.evaluation.improved(value, progress.improved_to):
-        progress.improved_to, progress.stale = value, 0
-    else:
-        progress.stale += 1
-    better = run.evaluation.better(value, progress.best)
-    if progress.best_loss is not None and value == progress.best:
-        better = values["loss"] < progress.best_loss
-    if not better:
-        return False
-    progress.best, progress.best_step = value, run.trainer.steps
-    progress.best_loss = values["loss"]
-    progress.best_epoch = run.trainer.epoch + (run.trainer.batch > 0)
-    return True
+    return why_stop(run, progress)
 
 
 def save(run: Run, journal: Journal, progress: Progress, *, best: bool = False) -> None:
-    """A checkpoint of everything, once the losses up to here are known to be finite."""
+    """A checkpoint of everything, once all steps up to here are known to be finite."""
     journal.settle()
+    progress.tick()
     progress.pending = list(journal.read)
+    progress.skipped = journal.divergence.skipped
     trainer = run.trainer
     run.checkpoints.save(
         trainer.steps,
@@ -260,6 +261,16 @@ def save(run: Run, journal: Journal, progress: Progress, *, best: bool = False) 
         best=best,
         metric=progress.best if best else None,
     )
+
+
+def keep(run: Run, journal: Journal, progress: Progress, error: Exception) -> None:
+    """Save where a run failed between two steps; what speaks against that is told beside it."""
+    if run.trainer.steps == 0:
+        return
+    try:
+        save(run, journal, progress)
+    except UserError as second:
+        error.add_note(f"the state at step {run.trainer.steps} is lost: {second}")
 
 
 def load_best(run: Run, progress: Progress) -> None:
@@ -283,11 +294,17 @@ def resume(run: Run) -> Progress:
     if checkpoint is None:
         run.console.say("No checkpoint yet; starting from the beginning.")
         return Progress()
+    progress = restore(run, checkpoint)
+    run.console.say(f"Continuing from step {run.trainer.steps}, epoch {run.trainer.epoch}.")
+    return progress
+
+
+def restore(run: Run, checkpoint: Checkpoint) -> Progress:
+    """Put everything back to where it was when a checkpoint was saved."""
     checkpoint.load_into(run.trainer.trained, run.trainer.ema.modules if run.trainer.ema else None)
     training = checkpoint.training()
     random_numbers = training.pop("random")
     run.trainer.load_state_dict(training)
     restore_random_state(random_numbers)
-    run.console.say(f"Continuing from step {run.trainer.steps}, epoch {run.trainer.epoch}.")
     state = checkpoint.state()
     return Progress(**{name: state[name] for name in Progress.__dataclass_fields__})

@@ -47,5 +47,7 @@ def test_clipping_by_value_bounds_every_gradient() -> None:
     parameter = torch.nn.Parameter(torch.zeros(3))
     optimizer = torch.optim.SGD([parameter], lr=1.0)
     parameter.grad = torch.tensor([5.0, -0.2, -7.0])
-    Precision("fp32", CPU, clip_value=1.0).step(optimizer, [parameter], measure=False)
+    Precision("fp32", CPU, clip_value=1.0).step(
+        optimizer, [parameter], torch.tensor(1.0), measure=False
+    )
     assert parameter.tolist() == pytest.approx([-1.0, 0.2, 1.0])

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from trainer.batches import batches
 from trainer.ensemble.same_data import (
     Seen,
     refuse_changed,
@@ -203,7 +204,7 @@ def predict(trained: Trained, data: Data) -> tuple[Predictions, Counts]:
     )
     probabilities, targets = [], []
     with torch.no_grad():
-        for batch in data.loader.epoch(0):
+        for batch in batches(data.loader):
             with trained.precision.context:
                 prediction = trained.task.predict(trained.modules, batch)
             outputs, target = prediction.outputs.float().cpu(), prediction.target.cpu()

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from trainer.batches import batches
 from trainer.errors import Refused
 from trainer.export.formats import FILES, Format, NotPossible
 from trainer.options import Count, Form, NotNegative, Range
@@ -108,8 +109,8 @@ class Artefacts:
             processes = {form: stack.enter_context(Fresh(form, threads)) for form in self.formats}
             try:
                 _, loader = split_of(trained, ("validation", "test", "train"))
-                batches = list(islice(loader.epoch(0), LOOKED_AT))
-                subject = Subject(trained, batches, self.dynamic)
+                looked_at = list(islice(batches(loader), LOOKED_AT))
+                subject = Subject(trained, looked_at, self.dynamic)
             except NotPossible as error:
                 why = dict.fromkeys(self.formats, str(error))
                 return Outcome(described(trained, None), why)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainer.batches import batches
 from trainer.evaluation.counts import Counts
 from trainer.export.parity import Parity
 from trainer.export.plain import on_cpu
@@ -66,7 +67,7 @@ def start(trained: Trained) -> Counts:
 def taken(loader: Loader, most: int) -> Iterator[Any]:
     """The batches that are measured, on the CPU."""
     stride = max(1, math.ceil(loader.num_samples / most))
-    for number, batch in enumerate(loader.epoch(0)):
+    for number, batch in enumerate(batches(loader)):
         if number % stride == 0:
             yield on_cpu(batch)
 

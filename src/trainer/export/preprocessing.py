@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trainer.batches import batches
 from trainer.export.parity import softmax
 from trainer.export.plain import on_cpu
 from trainer.export.proof import split_of
@@ -62,7 +63,7 @@ def reader_problem(
         indices = loader.indices(0, 0)[: len(pictures)]
         expected = np.stack([np.asarray(trained.splits.train[index][0]) for index in indices])
     else:
-        batch = on_cpu(next(iter(loader.epoch(0))))
+        batch = on_cpu(next(batches(loader)))
         expected = subject.arrays(batch)[0][: len(pictures)]
     try:
         found = trained.reader.batch(pictures)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainer.batches import batches
 from trainer.errors import Refused
 from trainer.evaluation.counts import Counts
 from trainer.inference.in_order import InOrder, Joined
@@ -163,7 +164,7 @@ def explained(trained: Trained, loader: Loader) -> Iterator[None]:
             raise
         from trainer.explanation import first_line, shapes
 
-        batch = next(iter(loader.epoch(0)))
+        batch = next(batches(loader))
         known = getattr(trained.info, "input_shape", None)
         before = f" (it was trained on inputs of {list(known)})" if known else ""
         raise Refused(

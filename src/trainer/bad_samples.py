@@ -1,0 +1,61 @@
+"""The samples that could not be read and were left out: `bad_samples.csv`."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+from trainer.run import Run
+from trainer.storage import atomic
+
+FILE = "bad_samples.csv"
+COLUMNS = ["split", "sample", "name", "reason"]
+LIMIT = 100_000_000
+# A spreadsheet takes what begins so for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class BadSamples:
+    """Keeps the list up to date; `told` is how many are in it.
+
+    A run that goes on keeps what earlier starts have found.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.path = run, run.folder.path / FILE
+        self.rows: dict[tuple[str, str], list[str]] = {}
+        if run.resumed and self.path.exists():
+            text = atomic.read_regular(self.path, LIMIT).decode(errors="replace")
+            rows = [row for row in csv.reader(io.StringIO(text)) if len(row) == len(COLUMNS)]
+            self.rows = {(row[0], row[2]): row for row in rows if row != COLUMNS}
+        self.seen = 0
+
+    def tell(self) -> None:
+        """Write down what was found since the last time, and say so at first."""
+        if self.seen == (number := sum(1 for _ in self.found())):
+            return
+        first, before = self.seen == 0, len(self.rows)
+        self.seen = number
+        for row in self.found():
+            safe = [f"'{text}" if text.startswith(FORMULA) else text for text in row]
+            self.rows.setdefault((safe[0], safe[2]), safe)
+        if len(self.rows) == before:
+            return
+        buffer = io.StringIO()
+        writer = csv.writer(buffer)
+        writer.writerow(COLUMNS)
+        writer.writerows(self.rows.values())
+        atomic.write_text(self.path, buffer.getvalue())
+        if first:
+            split, _, name, reason = list(self.rows.values())[-1]
+            self.run.console.warn(
+                f"{name} of the {split} split is left out ({reason}); {FILE} lists all such samples"
+            )
+
+    def found(self) -> Iterator[list[str]]:
+        """What was left out when the data was built, and what the loaders have met since."""
+        for bad in getattr(self.run.splits, "bad", ()):
+            sample = "" if bad.sample is None else str(bad.sample)
+            yield [bad.split, sample, bad.name, bad.reason]
+        for split, loader in zip(self.run.loaders._fields, self.run.loaders, strict=True):
+            for each in () if loader is None else getattr(loader, "bad", ()):
+                yield [split, str(each.sample), each.name, each.reason]

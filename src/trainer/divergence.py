@@ -1,0 +1,118 @@
+"""What becomes of steps whose loss or gradients are not finite."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from trainer.errors import Diverged
+from trainer.pasting import nearest, pasteable
+from trainer.run import Run
+from trainer.samples import not_finite
+from trainer.storage import atomic
+
+FILE = "nonfinite.jsonl"
+LIMIT = 100_000_000
+
+
+class Divergence:
+    """Writes such steps down, and ends the run or counts them, as `trainer.on_nonfinite` says.
+
+    `nonfinite.jsonl` gets a line for each: where it was, which samples it held, and what was not
+    finite. `skipped` is how many steps were not taken so far.
+    """
+
+    def __init__(self, run: Run, skipped: int) -> None:
+        self.run, self.skipped = run, skipped
+        self.path = run.folder.path / FILE
+        if run.resumed and self.path.exists():
+            self.forget(run.trainer.steps)
+
+    def forget(self, step: int) -> None:
+        """Leave out the lines of later steps than the one from which the run goes on."""
+        raw = atomic.read_regular(self.path, LIMIT).splitlines(keepends=True)
+        kept = [line for line in raw if line.endswith(b"\n") and json.loads(line)["step"] <= step]
+        if kept != raw:
+            atomic.write_bytes(self.path, b"".join(kept))
+
+    def met(self, step: int, place: tuple[int, int], report: Mapping[str, float]) -> None:
+        """Take in a step that held something that is not finite; raises Diverged if it ends here.
+
+        `place` is (epoch, batch) of its first batch, `report` what the step told.
+        """
+        samples = self.samples(place)
+        name, value = culprit(report)
+        saved = self.run.checkpoints.steps()
+        line = {
+            "step": step,
+            "epoch": place[0],
+            "batch": place[1],
+            "samples": samples,
+            "what": "loss" if name.startswith("loss") else "gradient",
+            "name": name,
+            "value": str(value),
+            "checkpoint": f"step_{saved[-1]:08d}" if saved else None,
+        }
+        with atomic.writing(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        if self.run.options.on_nonfinite == "stop":
+            raise Diverged(self.told(line, saved))
+        if not self.skipped:
+            self.run.console.warn(
+                f"step {step} was skipped: its {said(line)}; {FILE} lists all such steps"
+            )
+        self.skipped += 1
+
+    def samples(self, place: tuple[int, int]) -> list[int]:
+        """The samples of a step, as indices into the training split."""
+        epoch, first = place
+        loader, number = self.run.loaders.train, self.run.options.accumulate
+        batches = range(first, min(first + number, len(loader)))
+        return [index for batch in batches for index in loader.indices(epoch, batch)]
+
+    def told(self, line: Mapping[str, Any], saved: Sequence[int]) -> str:
+        """The message that ends a run at a step."""
+        run, folder = self.run, nearest(self.run.folder.path)
+        shown = ", ".join(map(str, islice(line["samples"], 5)))
+        more = ", ..." if len(line["samples"]) > 5 else ""
+        kept = f"the last checkpoint is step {saved[-1]}" if saved else "there is no checkpoint yet"
+        wrong = not_finite(run, line["samples"])
+        half = ", trainer.precision=fp32" if run.trainer.precision.name != "fp32" else ""
+        clip = "" if run.options.clip_norm else ", trainer.clip_norm=1"
+        remedy = f"try a lower optimizer.lr{clip}{half}"
+        look = pasteable("fivestep", "diagnose", folder)
+        return (
+            f"the {said(line)} at step {line['step']} (epoch {line['epoch']}, batch "
+            f"{line['batch']}, samples {shown}{more}); {kept}; "
+            + (f"{wrong}: mend or remove it" if wrong else remedy)
+            + f"; to see where it arises: {look}; to leave such steps out: "
+            + pasteable("train", f"resume={folder}", "trainer.on_nonfinite=skip")
+        )
+
+    def endless(self) -> Diverged:
+        """What to raise when too many steps in a row were not taken."""
+        run = self.run
+        scale = " by the gradient scale of fp16" if run.trainer.precision.scaler else ""
+        remedy = "trainer.precision=bf16 or fp32" if scale else "a lower optimizer.lr"
+        return Diverged(
+            f"{run.trainer.skipped} steps in a row were skipped{scale}, up to step "
+            f"{run.trainer.steps}, and trainer.max_nonfinite is {run.options.max_nonfinite}; try "
+            f"{remedy}, or look at {pasteable('fivestep', 'diagnose', nearest(run.folder.path))}"
+        )
+
+
+def culprit(report: Mapping[str, float]) -> tuple[str, float]:
+    """Name and value of what was not finite in a report: a loss, else the gradient."""
+    for name, value in report.items():
+        if name.startswith("loss") and not math.isfinite(value):
+            return name, value
+    flags = [name for name, value in report.items() if name.startswith("nonfinite") and value]
+    return flags[0].replace("nonfinite", "gradient"), math.nan
+
+
+def said(line: Mapping[str, Any]) -> str:
+    """The clause about what was not finite: "loss is nan"."""
+    if line["what"] == "loss":
+        return f"{line['name']} is {line['value']}"
+    return f"{line['name']} is not finite (its loss is)"
