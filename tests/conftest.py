@@ -6,10 +6,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from forkserver import ForkServer
 
 # The same examples in every run, however busy the machine: a check must not fail by chance.
 settings.register_profile(
@@ -31,3 +35,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _one_thread_and_seed() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def server(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator["ForkServer"]:
+    """The fork server of the fault suite: commands start in milliseconds."""
+    from forkserver import ForkServer
+
+    server = ForkServer(home, tmp_path_factory.mktemp("faults"))
+    yield server
+    server.close()

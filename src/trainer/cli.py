@@ -14,7 +14,8 @@ from trainer.errors import Refused
 COMMANDS = ("train", "list", "show")
 # Each is a module of trainer.commands, with underscores for dashes.
 LATER_COMMANDS = (
-    "export", "predict", "evaluate", "runs", "ensemble", "lr-find", "batch-find", "doctor"
+    "export", "predict", "evaluate", "runs", "ensemble", "lr-find", "batch-find", "doctor",
+    "diagnose", "reproduce",
 )  # fmt: skip
 
 

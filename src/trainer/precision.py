@@ -116,10 +116,9 @@ class Precision:
         try:
             # What GradScaler asks: one pass, 3 us for a small model. Times one changes no bit.
             torch._amp_foreach_non_finite_check_and_unscale_(values, found, self.unscaled)
-        except (RuntimeError, NotImplementedError):  # sparse or complex gradients
-            finite = [
-                (v.coalesce().values() if v.is_sparse else v).isfinite().all() for v in values
-            ]
+        except (RuntimeError, NotImplementedError):  # sparse, complex, or on several devices
+            dense = [value._values() if value.is_sparse else value for value in values]
+            finite = [value.isfinite().all().to(self.device) for value in dense]
             found = 1.0 - torch.stack(finite).all().float().view(1)
         return found
 

@@ -76,6 +76,10 @@ def execute(run: Run) -> Result:
 
 def end_early(run: Run, error: BaseException) -> None:
     """Write down why a run ends before its end, and add to the error how it goes on."""
+    try:
+        run.checkpoints.finish()  # nothing may write here any more once the lock is given back
+    except UserError as second:
+        error.add_note(f"a checkpoint was not saved: {second}")
     stopped = isinstance(error, KeyboardInterrupt)
     code = getattr(error, "exit_code", 130 if stopped else 1)
     reason = str(error) or ("interrupted" if stopped else type(error).__name__)
@@ -115,6 +119,7 @@ def work(run: Run) -> Result:
         journal.introduce()
         tell(run, "running")
         reason = train(run, journal, progress)
+        run.checkpoints.finish()
         run.console.finish()
         run.console.say(f"Training ended: {reason}.")
         load_best(run, progress)
@@ -178,6 +183,7 @@ def steps(run: Run, journal: Journal, progress: Progress) -> str:
                     raise journal.divergence.endless()
             if trainer.steps % options.record_every == 0:
                 journal.record()
+                run.checkpoints.check()
             reason = stop_now(run, progress)
             if trainer.batch == 0 or reason:
                 reason = end_epoch(run, journal, progress, interruption)
@@ -185,6 +191,7 @@ def steps(run: Run, journal: Journal, progress: Progress) -> str:
                 save(run, journal, progress)
             if interruption.requested:
                 save(run, journal, progress)
+                run.checkpoints.finish()
                 raise interruption.error(folder, trainer.steps)
             if reason:
                 return reason
@@ -228,6 +235,7 @@ def end_epoch(run: Run, journal: Journal, progress: Progress, interruption: Inte
             values = measure(run, run.loaders.validation, interruption=interruption).values()
         except GivenUp:
             save(run, journal, progress)
+            run.checkpoints.finish()
             raise interruption.error(run.folder.path, trainer.steps) from None
         epoch = trainer.epoch + (not complete)
         is_best = progress.take(values, run.evaluation, trainer.steps, epoch)
@@ -269,6 +277,7 @@ def keep(run: Run, journal: Journal, progress: Progress, error: Exception) -> No
         return
     try:
         save(run, journal, progress)
+        run.checkpoints.finish()
     except UserError as second:
         error.add_note(f"the state at step {run.trainer.steps} is lost: {second}")
 

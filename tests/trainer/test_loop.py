@@ -308,3 +308,120 @@ def test_python_calls_per_step_stay_few() -> None:
     own = calls(lambda: list(trainer.fit(feed, epochs=trainer.epoch + 1)))
     assert own <= 260
     assert own - calls(bare) <= 30
+
+
+class Spoilt(Feed):
+    """A feed whose batch number 2 holds a NaN."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.batches[2][0][1, 3] = float("nan")
+
+
+@pytest.mark.parametrize("kind", ["plain", "sparse", "complex"])
+def test_nothing_moves_on_a_loss_or_gradient_that_is_not_finite(kind: str) -> None:
+    """Checked before the step, also for gradients that the fused check doesn't take."""
+    if kind == "sparse":
+        model: nn.Module = nn.Embedding(3, 4, sparse=True)
+        batch = (torch.tensor([0, 2, 0]), torch.tensor([1, 2, 1]))
+        values = next(model.parameters()).data
+    elif kind == "complex":
+
+        class Complex(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.weight = nn.Parameter(torch.ones(2, dtype=torch.complex64))
+
+            def forward(self, inputs: Tensor) -> Tensor:
+                return torch.view_as_real(self.weight * inputs[:, :2]).flatten(1)
+
+        model, batch = Complex(), Feed([3]).batches[0]
+        values = next(model.parameters()).data
+    else:
+        model, batch = small_model(), Feed([3]).batches[0]
+        values = next(model.parameters()).data
+    trainer = ours(model, partial(torch.optim.SGD, lr=0.1))
+    assert "nonfinite" not in trainer.step([batch]) and trainer.skipped == 0
+    before = values.clone()
+    values.view(-1)[0] = float("inf")
+    spoilt = values.clone()
+    report = trainer.step([batch])
+    assert report["nonfinite"].item() == 1 and trainer.skipped == 1 and trainer.whole
+    assert torch.equal(torch.nan_to_num(values), torch.nan_to_num(spoilt))
+    values.copy_(before)
+    assert "nonfinite" not in trainer.step([batch]) and trainer.skipped == 0
+    assert not torch.equal(values, before)
+
+
+def test_a_gradient_that_alone_is_not_finite_is_found() -> None:
+    """The square root of 0 is 0, its gradient is not finite: the loss says nothing of it."""
+
+    class Root(nn.Linear):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return super().forward(inputs) + (self.weight.sum() * 0).sqrt()
+
+    model = Root(12, 4)
+    before = copy.deepcopy(model.state_dict())
+    report = ours(model, OPTIMIZERS["sgd"]).step([Feed([4]).batches[0]])
+    assert report["loss"].isfinite() and report["nonfinite"].item() == 1
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_step_that_is_skipped_leaves_no_trace() -> None:
+    """Weights, averages, statistics and schedule are those of a run without that step."""
+
+    def trainer_of(model: nn.Module) -> Trainer:
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+        maker = partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9)
+        task = Supervised(model, nn.CrossEntropyLoss())
+        schedules = {"model": Schedule(optimizer, maker)}
+        precision = Precision("fp32", CPU, waits=True)
+        return Trainer(
+            task, {"model": optimizer}, precision, schedules=schedules, ema=0.9, undo=True
+        )
+
+    model = nn.Sequential(nn.Linear(12, 8), nn.BatchNorm1d(8), nn.Linear(8, 4))
+    without = copy.deepcopy(model)
+    first, second = trainer_of(model), trainer_of(without)
+    spoilt = Spoilt([6, 6, 6, 6])
+    list(first.fit(spoilt, epochs=1))
+    for batch in (spoilt.batches[place] for place in (0, 1, 3)):
+        second.step([batch])
+    assert first.steps == 4 and second.steps == 3
+    assert same(model, without)
+    assert first.ema is not None and second.ema is not None
+    assert same(first.ema.modules["model"], second.ema.modules["model"])
+    rates = [t.optimizers["model"].param_groups[0]["lr"] for t in (first, second)]
+    assert rates[0] == rates[1] < 0.01
+    # The control: without putting them back, the statistics would be lost for good.
+    loose = nn.Sequential(nn.Linear(12, 8), nn.BatchNorm1d(8), nn.Linear(8, 4))
+    trainer = ours(loose, OPTIMIZERS["sgd"])
+    list(trainer.fit(spoilt, epochs=1))
+    statistics = loose[1].running_mean
+    assert isinstance(statistics, Tensor) and statistics.isnan().any()
+
+
+def test_on_a_device_that_is_not_waited_for_the_flag_tells_later() -> None:
+    precision = Precision("fp32", CPU)
+    precision.waits = False  # as on cuda
+    trainer = ours(small_model(), OPTIMIZERS["sgd"], precision=precision)
+    flags = [report["nonfinite"].item() for report in trainer.fit(Spoilt([4, 4, 4]), epochs=1)]
+    assert flags == [0, 0, 1] and trainer.skipped == 0
+
+
+def test_batches_of_which_nothing_is_left() -> None:
+    """They keep their place; a step without any is no step, and the epoch ends all the same."""
+
+    class Holes(Feed):
+        def epoch(self, epoch: int, start: int = 0) -> Any:
+            return iter([b if n % 2 == 0 else None for n, b in enumerate(self.batches)][start:])
+
+    model, plain = small_model(), small_model()
+    feed = Holes([4, 4, 4, 4])
+    trainer = ours(model, OPTIMIZERS["sgd"])
+    places = [(bool(report), trainer.epoch, trainer.batch) for report in trainer.fit(feed, 1)]
+    assert places == [(True, 0, 1), (False, 0, 2), (True, 0, 3), (False, 1, 0)]
+    other = ours(plain, OPTIMIZERS["sgd"])
+    for batch in feed.batches[::2]:
+        other.step([batch])
+    assert same(model, plain) and trainer.steps == 2

@@ -96,6 +96,8 @@ usage: fivestep COMMAND
   export RUN                 turn the model into artefacts, each proven
   runs [FOLDER]              list runs with their metrics
   ensemble SWEEP             evaluate the averaged prediction of the best trials
+  diagnose RUN               where the first NaN of a run arises
+  reproduce RUN              run it again, and say whether it comes to the same
   doctor                     look at this installation and this machine
   --version                  print the version
 
