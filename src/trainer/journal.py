@@ -83,15 +83,16 @@ class Journal:
         pending, self.pending = self.pending, []
         flat = [value for _, _, report in pending for value in report.values()]
         # One kind of number in one tensor: one transfer. Losses are float32 also under autocast.
-        same = [(v if v.dtype == torch.float32 else v.float()).view(()) for v in flat]
+        same = [v if v.dtype == torch.float32 else v.float() for v in flat]
         numbers = iter(torch.stack(same).tolist())
         for step, place, report in pending:
             values = {name: next(numbers) for name in report}
             self.last_loss = next(iter(values.values()))
-            if not all(map(finite, values.items())):
+            if not is_finite(values):
                 self.divergence.met(step, place, values)
                 continue
-            values = {n: v for n, v in values.items() if not n.startswith("nonfinite")}
+            if len(values) > 1:
+                values = {n: v for n, v in values.items() if not n.startswith("nonfinite")}
             self.read.append(values)
             self.epoch_losses.append(values)
 
@@ -273,17 +274,18 @@ def choices(config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(sorted(found.items(), key=lambda i: rank.get(i[0].partition(".")[0], len(rank))))
 
 
-def finite(item: tuple[str, float]) -> bool:
-    """Whether an item of a step's report tells of nothing but finite numbers.
+def is_finite(values: Mapping[str, float]) -> bool:
+    """Whether a step's report tells of nothing but finite losses and gradients.
 
     The norm of gradients that are finite may overflow: it isn't asked.
     """
-    name, value = item
-    return (
-        not value
-        if name.startswith("nonfinite")
-        else (not name.startswith("loss") or math.isfinite(value))
-    )
+    for name, value in values.items():
+        if name.startswith("loss"):
+            if not math.isfinite(value):
+                return False
+        elif value and name.startswith("nonfinite"):
+            return False
+    return True
 
 
 def one_sample(batch: Any) -> Any:

@@ -127,7 +127,7 @@ class Trainer:
             if norm is not None:
                 report["grad_norm" + name] = norm
             if found is not None:
-                report["nonfinite" + name] = found
+                report["nonfinite" + name] = found.view(())
         self.finish()
         return report
 

@@ -111,7 +111,7 @@ class Precision:
         """A number on the device: 1 where the loss or a gradient is not finite, else 0."""
         # What was found to be 0 can be used again; what is read later has to be a new one.
         found = self.clear if self.waits else torch.zeros_like(self.clear)
-        values = [p.grad for p in parameters if p.grad is not None]
+        values = [grad for p in parameters if (grad := p.grad) is not None]
         values.append(loss)
         try:
             # What GradScaler asks: one pass, 3 us for a small model. Times one changes no bit.
