@@ -15,6 +15,7 @@ from data.files import Files
 from data.randomness import own_randomness, reseed
 
 MANY = 10_000
+CHECKED = 20
 Indices = NDArray[np.int64]
 Augment = Callable[[Tensor, Indices, int, int], Tensor]
 Transform = Callable[[Tensor], Tensor]
@@ -182,25 +183,34 @@ class Images(Dataset[tuple[Tensor, int]]):
             ) from error
 
     def _check_transform(self) -> None:
-        image = self._pixels(np.array([0]))[0]
+        for index in range(min(CHECKED, len(self))):
+            try:
+                image = self._pixels(np.array([index]))[0]
+            except SampleError:
+                continue  # a file: whether that matters, the loader has to say
+            self._check_transform_on(index, image)
+            return
+
+    def _check_transform_on(self, index: int, image: Tensor) -> None:
+        name = self.names[index]
         try:
             with own_randomness():
-                result: Any = self._transformed(image, 0, 0)
+                result: Any = self._transformed(image, 0, index)
         except SampleError as error:
             raise DataError(*error.problems) from error
         if not isinstance(result, Tensor):
             raise DataError(
-                f"data.transform gives {type(result).__name__} for {self.names[0]}; it has to take "
+                f"data.transform gives {type(result).__name__} for {name}; it has to take "
                 "and give tensors (leave out ToPILImage)"
             )
         if result.shape != image.shape:
             raise DataError(
-                f"data.transform gives shape {list(result.shape)} for {self.names[0]}, the data "
+                f"data.transform gives shape {list(result.shape)} for {name}, the data "
                 f"has {list(image.shape)}; keep the shape (choose the size by data.size)"
             )
         if result.dtype != torch.uint8 and not result.is_floating_point():
             raise DataError(
-                f"data.transform gives {result.dtype} for {self.names[0]}; it has to give uint8, "
+                f"data.transform gives {result.dtype} for {name}; it has to give uint8, "
                 "or float in 0..1"
             )
 

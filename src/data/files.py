@@ -33,21 +33,24 @@ class Files:
     def __len__(self) -> int:
         return len(self.names)
 
-    def one(self, index: int) -> NDArray[np.uint8]:
-        """Decode one file to uint8 [H, W, C]; SampleError if it can't be."""
-        name = self.names[index]
+    def one(self, index: int, mark: str = "") -> NDArray[np.uint8]:
+        """Decode one file to uint8 [H, W, C].
+
+        Raises SampleError, which names the file and what `mark` adds, if it can't be.
+        """
+        path = self.root / self.names[index]
         return decode(
-            self.root / name,
+            path,
             height=self.height,
             width=self.width,
             channels=self.channels,
             fit=self.fit,
-            name=str(self.root / name),
+            name=f"{path}{mark}",
         )
 
     def read(self, indices: Sequence[int] | Indices) -> Tensor:
         """Decode files to one uint8 tensor [B, C, H, W]; SampleError names the first that fails."""
         pixels = np.empty((len(indices), self.channels, self.height, self.width), dtype=np.uint8)
         for place, index in enumerate(indices):
-            pixels[place] = self.one(int(index)).transpose(2, 0, 1)
+            pixels[place] = self.one(int(index), f" (sample {index})").transpose(2, 0, 1)
         return torch.from_numpy(pixels)

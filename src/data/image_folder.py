@@ -1,7 +1,7 @@
 """What lies in a folder of images: classes, files, splits, and everything that is wrong with it."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,8 @@ class Listing:
     """Class of each file."""
     groups: list[str] = field(default_factory=list)
     """The split of each file: "train", "validation", "test", or "whole" where not split yet."""
+    bad: dict[str, str] = field(default_factory=dict)
+    """Among the names those that are no files, each with what it is."""
     problems: list[str] = field(default_factory=list)
     """What has to be mended before training."""
     ignored: list[str] = field(default_factory=list)
@@ -82,8 +84,8 @@ def scan(folder: Path) -> Listing:
     return listing
 
 
-def failures(check: Callable[[int], object], indices: Iterable[int]) -> list[str]:
-    """Run `check` on every index, in threads, and return the messages of all SampleErrors."""
+def failures(check: Callable[[int], object], indices: Sequence[int]) -> dict[int, str]:
+    """Run `check` on every index, in threads; the messages of all SampleErrors by their index."""
 
     def message(index: int) -> str | None:
         try:
@@ -94,7 +96,8 @@ def failures(check: Callable[[int], object], indices: Iterable[int]) -> list[str
 
     # Pillow lets go of the interpreter while it decodes.
     with ThreadPoolExecutor(min(8, available_cpus())) as pool:
-        return [text for text in pool.map(message, indices) if text is not None]
+        texts = pool.map(message, indices)
+        return {index: text for index, text in zip(indices, texts, strict=True) if text is not None}
 
 
 def _judge(folder: Path, learnt: dict[str, list[str]], listing: Listing) -> None:
@@ -156,10 +159,10 @@ def _classes(place: Path, listing: Listing, root: Path) -> dict[str, list[str]]:
                 path = (Path(below) / name).relative_to(root).as_posix()
                 if Path(name).suffix.lower() not in EXTENSIONS:
                     listing.ignored.append(path)
-                elif (root / path).is_file():
-                    files.append(path)
-                else:  # reading a pipe would wait for ever
-                    listing.problems.append(
+                    continue
+                files.append(path)
+                if not (root / path).is_file():  # reading a pipe would wait for ever
+                    listing.bad[path] = (
                         f"{root / path} is no file but a broken link, a pipe or a device; remove it"
                     )
     return found

@@ -2,24 +2,22 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.build import (
-    STATISTICS_SAMPLES,
-    choice,
-    fingerprint,
-    image_info,
-    statistics,
-    stored_splits,
-)
+from data.bad_samples import option_problems
+from data.build import STATISTICS_SAMPLES, choice, stored_splits
 from data.errors import DataError
 from data.folds import fold_problems, folded
+from data.image_files import decoded, file_splits
 from data.image_folder import WHOLE, Listing, existing_folder, failures, scan
 from data.info import ImageInfo
+from data.left_out import judge, without
 from data.pixels import FITS, Fit, verify
 from data.splits import Indices, Splits, check_fractions, stratified
 
@@ -42,6 +40,8 @@ def images(
     augment: Any = None,
     transform: Any = None,
     cache: bool | Literal["auto"] = "auto",
+    on_error: Literal["stop", "skip"] = "stop",
+    max_bad: int = 20,
 ) -> Splits[ImageInfo]:
     """Return the images of a folder, split into training, validation and test.
 
@@ -65,11 +65,16 @@ def images(
         transform: for single training samples, e.g. a torchvision v2 transform.
         cache: keep all decoded pixels in memory; "auto" does where they take 1 GiB or less,
             otherwise files are decoded whenever they are needed.
+        on_error: files that can't be read are an error ("stop"), or are left out ("skip") after the
+            split, which they don't change; `Splits.bad` names them. As in `data.loaders.loader`.
+        max_bad: with "skip", so many may be left out.
 
     Raises:
         DataError: all that is wrong with the arguments, or with the folder and its files.
     """
-    height, width = _checked_arguments(size, channels, fit, validation, test, folds, fold)
+    height, width = _checked_arguments(
+        size, channels, fit, validation, test, folds, fold, option_problems(on_error, max_bad)
+    )
     folder = existing_folder(path)
     listing = scan(folder)
     if listing.ignored:
@@ -79,13 +84,13 @@ def images(
         )
     num_bytes = len(listing.names) * channels * height * width
     cached = num_bytes <= CACHE_BYTES if cache == "auto" else cache
+    bad = {place: why for place, name in enumerate(listing.names) if (why := listing.bad.get(name))}
     if not cached or listing.problems:
-        verified = choice(len(listing.names), VERIFIED_FILES)
-        listing.problems += failures(
-            lambda index: verify(folder / listing.names[index]), verified.tolist()
-        )
+        chosen = choice(len(listing.names), VERIFIED_FILES).tolist()
+        unseen = [place for place in chosen if place not in bad]
+        bad |= failures(lambda place: verify(folder / listing.names[place]), unseen)
     if listing.problems:
-        raise DataError(*listing.problems)
+        judge(listing.problems, list(bad.values()), on_error, max_bad)
 
     labels = np.array(listing.labels, dtype=np.int64)
     parts = folded(
@@ -96,23 +101,26 @@ def images(
         seed=split_seed,
         classes=listing.classes,
     )
-    # Names and sizes stand for the content: reading every byte of a large folder takes too long.
-    facts = [f"{name} {(folder / name).stat().st_size}" for name in listing.names]
-    content = "\n".join([f"{channels} {height} {width} {fit}", *facts]).encode()
+    sized = [f"{name} {_size(folder / name)}" for name in listing.names]
     shape = (channels, height, width)
+    # Names and sizes stand for the content: reading every byte of a large folder takes too long.
+    content = "\n".join([f"{channels} {height} {width} {fit}", *sized]).encode()
+    named: dict[str, Any] = {"names": listing.names, "classes": listing.classes}
+    options: dict[str, Any] = {"augment": augment, "transform": transform, "content": content}
     if cached:
-        return stored_splits(
-            _pixels(folder, listing.names, shape, fit),
-            labels,
-            parts,
-            classes=listing.classes,
-            names=listing.names,
-            fit=fit,
-            augment=augment,
-            transform=transform,
-            content=content,
-        )
-    return _file_splits(folder, listing, labels, parts, shape, fit, augment, transform, content)
+        pixels, undecoded = decoded(folder, listing.names, shape, fit, but=bad)
+    else:
+        # Decoded on demand; now only those that the statistics are taken over.
+        train = [place for place in parts[0].tolist() if place not in bad]
+        drawn = [train[number] for number in choice(len(train), STATISTICS_SAMPLES)]
+        pixels, found = decoded(folder, [listing.names[place] for place in drawn], shape, fit)
+        undecoded = {drawn[number]: why for number, why in found.items()}
+        pixels = np.delete(pixels, list(found), axis=0)
+    bad |= undecoded
+    judge([], list(bad.values()), on_error, max_bad)
+    parts, left_out = without(parts, bad, labels, **named)
+    make = stored_splits if cached else partial(file_splits, folder)
+    return replace(make(pixels, labels, parts, fit=fit, **named, **options), bad=left_out)
 
 
 def _checked_arguments(
@@ -123,9 +131,9 @@ def _checked_arguments(
     test: float,
     folds: int | None,
     fold: int | None,
+    problems: list[str],
 ) -> tuple[int, int]:
     """Return (height, width), or raise DataError with every argument that is out of range."""
-    problems = []
     sides = [size, size] if isinstance(size, int) else list(size)
     if len(sides) != 2 or any(not isinstance(side, int) or side < 1 for side in sides):
         problems.append(f"size ({size}) in data.size; give a number of pixels or [height, width]")
@@ -164,66 +172,8 @@ def _parts(
     )
 
 
-def _pixels(
-    folder: Path, names: Sequence[str], shape: tuple[int, int, int], fit: Fit
-) -> NDArray[np.uint8]:
-    """Decode all files to uint8 [N, C, H, W], or raise DataError with all that fail."""
-    from data.files import Files
-
-    channels, height, width = shape
-    files = Files(folder, tuple(names), height, width, channels, fit)
-    pixels = np.empty((len(names), *shape), dtype=np.uint8)
-
-    def store(index: int) -> None:
-        pixels[index] = files.one(index).transpose(2, 0, 1)
-
-    problems = failures(store, range(len(names)))
-    if problems:
-        raise DataError(*problems)
-    return pixels
-
-
-def _file_splits(
-    folder: Path,
-    listing: Listing,
-    labels: NDArray[np.int64],
-    parts: tuple[Indices, Indices, Indices],
-    shape: tuple[int, int, int],
-    fit: Fit,
-    augment: Any,
-    transform: Any,
-    content: bytes,
-) -> Splits[ImageInfo]:
-    """Return splits whose files are decoded on demand."""
-    from data.dataset import Images
-    from data.files import Files
-
-    train = parts[0]
-    chosen = train[choice(len(train), STATISTICS_SAMPLES)]
-    sample = _pixels(folder, [listing.names[index] for index in chosen.tolist()], shape, fit)
-    info = image_info(
-        classes=listing.classes,
-        shape=shape,
-        statistics=statistics(sample),
-        fit=fit,
-        parts=parts,
-        mark=fingerprint(content, labels, parts),
-    )
-    channels, height, width = shape
-    datasets = []
-    for part in parts:
-        names = tuple(listing.names[index] for index in part.tolist())
-        datasets.append(
-            Images(
-                Files(folder, names, height, width, channels, fit),
-                labels[part],
-                names=names,
-                mean=info.mean,
-                std=info.std,
-                augment=augment if part is train else None,
-                transform=transform if part is train else None,
-            )
-            if names
-            else None
-        )
-    return Splits(datasets[0], datasets[1], datasets[2], info)
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1  # a broken link that is left out

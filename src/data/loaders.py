@@ -1,8 +1,9 @@
 """The loader: the way that fits the data and the device, with the same batches whichever it is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from data.bad_samples import Bad, Ledger, option_problems
 from data.cpus import available_cpus
 from data.errors import DataError
 
@@ -17,7 +18,11 @@ MOST_WORKERS = 8
 
 
 class Loader(Protocol):
-    """Batches of a dataset, epoch by epoch, each already on the device."""
+    """Batches of a dataset, epoch by epoch, each already on the device.
+
+    With on_error="skip" samples that can't be read are left out of their batch, which is smaller
+    then; a batch of which nothing is left is None.
+    """
 
     batch_size: int
     """Samples of a batch; the last of an epoch may hold fewer."""
@@ -28,6 +33,11 @@ class Loader(Protocol):
     kind: str
     """How it loads, in one phrase."""
 
+    @property
+    def bad(self) -> Sequence[Bad]:
+        """The samples that were left out so far, each once, in the order they were met."""
+        ...
+
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
         ...
@@ -37,7 +47,7 @@ class Loader(Protocol):
         ...
 
     def indices(self, epoch: int, batch: int) -> list[int]:
-        """Return which samples of the dataset a batch holds."""
+        """Return which samples of the dataset a batch holds, less those left out when it came."""
         ...
 
     def close(self) -> None:
@@ -54,6 +64,8 @@ def loader(
     drop_last: bool = False,
     limit_batches: int | None = None,
     timeout: float = 300.0,
+    on_error: Literal["stop", "skip"] = "stop",
+    max_bad: int = 20,
     shuffle: bool,
     seed: int,
     device: Any,
@@ -73,6 +85,9 @@ def loader(
         drop_last: leave out a last batch that is smaller.
         limit_batches: at most so many batches an epoch.
         timeout: seconds without a batch after which workers count as hung.
+        on_error: a sample that can't be read ends the run ("stop"), or is left out ("skip"): the
+            others keep their batch, order and random numbers.
+        max_bad: with "skip", so many different samples may be bad.
         shuffle: a new order each epoch (the training split).
         seed: up to 64 bits.
         device: a torch.device, or its name.
@@ -95,7 +110,8 @@ def loader(
         )
     if not timeout > 0:
         problems.append(f"timeout ({timeout}) in loader.timeout; give seconds above 0")
-    source = as_source(dataset, reseeds=shuffle)
+    problems += option_problems(on_error, max_bad)
+    source = as_source(dataset, reseeds=shuffle, skips=on_error == "skip")
     device = torch.device(device)
     if resident is True and source.resident_bytes is None:
         problems.append(
@@ -123,10 +139,17 @@ def loader(
         keep = not source.is_augmented and 5 * (source.resident_bytes or 0) <= room
         return ResidentLoader(source, order, seed=seed, device=device, keep_finished=keep)
     workers = auto_workers(source) if num_workers == "auto" else num_workers
+    ledger = Ledger(on_error, max_bad)
     if workers == 0:
-        return DirectLoader(source, order, seed=seed, device=device)
+        return DirectLoader(source, order, seed=seed, device=device, ledger=ledger)
     return WorkerLoader(
-        source, order, seed=seed, device=device, num_workers=workers, timeout=timeout
+        source,
+        order,
+        seed=seed,
+        device=device,
+        ledger=ledger,
+        num_workers=workers,
+        timeout=timeout,
     )
 
 

@@ -1,7 +1,7 @@
 """Data that lies on the device: batches are views, no worker and no copy per batch."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.bad_samples import Bad
 from data.order import Order
 from data.sources import BatchSource, to_device
 from data.splits import Indices
@@ -49,6 +50,8 @@ class ResidentLoader:
         self.batch_size, self.num_samples = order.batch_size, order.num_samples
         self.waited = 0.0
         self.kind = f"resident on {device}"
+        # What is in memory can be read.
+        self.bad: Sequence[Bad] = ()
 
     def __len__(self) -> int:
         return self._order.num_batches

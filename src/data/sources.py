@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -79,33 +80,41 @@ class PlainDataset:
         dataset: has `__len__` and `__getitem__`.
         reseeds: seed torch, numpy and random by (seed, epoch, sample) before each sample, so that
             random transforms in it don't depend on workers and batches.
+        skips: samples that can't be read are no reason to stop.
     """
 
     resident_bytes: int | None = None
     is_augmented = True
 
-    def __init__(self, dataset: Any, *, reseeds: bool) -> None:
+    def __init__(self, dataset: Any, *, reseeds: bool, skips: bool = False) -> None:
         if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
             raise DataError(
                 f"{type(dataset).__name__} has no length or can't be indexed; give a map-style "
                 "dataset (__len__ and __getitem__), which can be shuffled and resumed"
             )
-        self._dataset, self._reseeds = dataset, reseeds
+        self.dataset, self._reseeds, self._skips = dataset, reseeds, skips
 
     def __len__(self) -> int:
-        return len(self._dataset)
+        return len(self.dataset)
 
     @property
     def is_costly(self) -> bool:
-        """Whether a sample takes more than a millisecond, by reading a few."""
-        count = min(PROBED_SAMPLES, len(self))
-        if count == 0:
-            return False
+        """Whether each sample takes more than a millisecond, by reading a few.
+
+        The fastest counts: others may have waited for a busy machine.
+        """
+        times = []
         with own_randomness():
-            began = time.perf_counter()
-            for index in range(count):
-                self._sample(index)
-            return time.perf_counter() - began > COSTLY_SECONDS * count
+            for index in range(min(PROBED_SAMPLES, len(self))):
+                began = time.perf_counter()
+                try:
+                    self._sample(index)
+                except SampleError:
+                    if not self._skips:
+                        raise
+                else:
+                    times.append(time.perf_counter() - began)
+        return bool(times) and min(times) > COSTLY_SECONDS
 
     def fetch(self, indices: Indices, epoch: int, seed: int) -> Any:
         """Return the samples, collated; a list of columns as a tuple."""
@@ -118,6 +127,8 @@ class PlainDataset:
         try:
             batch = default_collate(samples)
         except (TypeError, ValueError, RuntimeError, KeyError) as error:
+            if out_of_shared_memory(error):
+                raise
             raise SampleError(
                 f"samples {shown(indices)} can't be put in one batch ({one_line(error)}); give "
                 "all the same shapes and types"
@@ -132,39 +143,24 @@ class PlainDataset:
         if stream is not None:
             reseed(keyed.key(stream, index))
         try:
-            return self._dataset[index]
+            return self.dataset[index]
         except SampleError:
             raise
         except Exception as error:
             # A user's dataset may raise anything; which sample it was is what helps.
             raise SampleError(
-                f"sample {index} of {type(self._dataset).__name__} failed ({one_line(error)}); "
-                "mend or remove the sample"
+                f"sample {index} of {type(self.dataset).__name__} failed ({one_line(error)}); "
+                "mend or remove the sample, or set loader.on_error=skip"
             ) from error
 
 
-def as_source(dataset: Any, *, reseeds: bool) -> BatchSource:
+def as_source(dataset: Any, *, reseeds: bool, skips: bool = False) -> BatchSource:
     """Return the dataset itself if it can be read in batches, otherwise wrapped."""
     if isinstance(dataset, BatchSource):
         return dataset
     if type(dataset) is TensorDataset:
         return StoredTensors(dataset)
-    return PlainDataset(dataset, reseeds=reseeds)
-
-
-def read(source: BatchSource, indices: Indices, epoch: int, seed: int, finish: bool) -> Any:
-    """Fetch a batch (and finish it on the CPU); whatever fails is a SampleError of one line."""
-    try:
-        batch = source.fetch(indices, epoch, seed)
-        return source.finish(batch, indices, epoch, seed) if finish else batch
-    except SampleError:
-        raise
-    except Exception as error:
-        # A user's augmentation or source may raise anything.
-        raise SampleError(
-            f"reading samples {shown(indices)} of {type(source).__name__} failed "
-            f"({one_line(error)}); mend the data or its augmentation"
-        ) from error
+    return PlainDataset(dataset, reseeds=reseeds, skips=skips)
 
 
 def shown(indices: Indices) -> str:
@@ -179,12 +175,23 @@ def one_line(error: BaseException) -> str:
     return f"{text}, at {frames[-1].filename}:{frames[-1].lineno}" if frames else text
 
 
+def out_of_shared_memory(error: BaseException) -> bool:
+    """Whether a worker could not put tensors where the main process can see them."""
+    return isinstance(error, RuntimeError) and "allocate shared memory" in str(error)
+
+
 def to_device(batch: Any, device: torch.device) -> Any:
     """Move the tensors of a tuple, list or dict to the device; the rest stays."""
+    return each_tensor(batch, lambda tensor: tensor.to(device, non_blocking=True))
+
+
+def each_tensor(batch: Any, act: Callable[[Tensor], Tensor]) -> Any:
+    """Replace the tensors of a tuple, list or dict, at any depth; the rest stays."""
     if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
+        return act(batch)
     if isinstance(batch, dict):
-        return {name: to_device(value, device) for name, value in batch.items()}
+        return {name: each_tensor(value, act) for name, value in batch.items()}
     if isinstance(batch, tuple | list):
-        return type(batch)(to_device(value, device) for value in batch)
+        values = [each_tensor(value, act) for value in batch]
+        return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)
     return batch

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data import keyed
 from data.errors import DataError
+
+if TYPE_CHECKING:
+    from data.bad_samples import BadFile
 
 InfoT = TypeVar("InfoT")
 Indices = NDArray[np.int64]
@@ -26,6 +29,8 @@ class Splits(Generic[InfoT]):
     """Dataset for the last word, or None."""
     info: InfoT
     """Frozen dataclass of facts, e.g. `data.info.ImageInfo`."""
+    bad: "tuple[BadFile, ...]" = ()
+    """Files that can't be read and were left out of the splits."""
 
 
 def stratified(

@@ -57,5 +57,5 @@ class BadSamples:
             sample = "" if bad.sample is None else str(bad.sample)
             yield [bad.split, sample, bad.name, bad.reason]
         for split, loader in zip(self.run.loaders._fields, self.run.loaders, strict=True):
-            for each in () if loader is None else getattr(loader, "bad", ()):
+            for each in () if loader is None else loader.bad:
                 yield [split, str(each.sample), each.name, each.reason]

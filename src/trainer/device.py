@@ -62,9 +62,11 @@ def set_threads(threads: int | str) -> int:
 def set_deterministic(on: bool) -> None:
     """Ask torch for the same bits on every run, also on cuda.
 
-    Source: https://pytorch.org/docs/stable/notes/randomness.html
+    An operation that has no such algorithm there then raises RuntimeError.
+    Source: https://docs.pytorch.org/docs/stable/notes/randomness.html
     """
     if on:
+        # cuBLAS looks at it when it is first used, so this comes before anything on the device.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(on)
     torch.backends.cudnn.deterministic = on

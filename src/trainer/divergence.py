@@ -2,9 +2,11 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
+
+import torch
 
 from trainer.errors import Diverged
 from trainer.pasting import nearest, pasteable
@@ -25,6 +27,7 @@ class Divergence:
 
     def __init__(self, run: Run, skipped: int) -> None:
         self.run, self.skipped = run, skipped
+        self.meant = set(self.spoilt())  # a mask may hold infinity from the start
         self.path = run.folder.path / FILE
         if run.resumed and self.path.exists():
             self.forget(run.trainer.steps)
@@ -41,28 +44,57 @@ class Divergence:
 
         `place` is (epoch, batch) of its first batch, `report` what the step told.
         """
-        samples = self.samples(place)
-        name, value = culprit(report)
+        line = self.note(step, place, *culprit(report))
+        if self.run.options.on_nonfinite == "stop":
+            raise Diverged(self.told(line))
+        if not self.skipped:
+            self.run.console.warn(
+                f"step {step} was skipped: its {said(line)}; {FILE} lists all such steps"
+            )
+        self.skipped += 1
+
+    def note(
+        self, step: int, place: tuple[int, int], what: str, name: str, value: float
+    ) -> dict[str, Any]:
+        """Append a step's line to the file, and return it; `what` is loss, gradient or state."""
         saved = self.run.checkpoints.steps()
         line = {
             "step": step,
             "epoch": place[0],
             "batch": place[1],
-            "samples": samples,
-            "what": "loss" if name.startswith("loss") else "gradient",
+            "samples": self.samples(place),
+            "what": what,
             "name": name,
             "value": str(value),
             "checkpoint": f"step_{saved[-1]:08d}" if saved else None,
         }
         with atomic.writing(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        if self.run.options.on_nonfinite == "stop":
-            raise Diverged(self.told(line, saved))
-        if not self.skipped:
-            self.run.console.warn(
-                f"step {step} was skipped: its {said(line)}; {FILE} lists all such steps"
-            )
-        self.skipped += 1
+        return line
+
+    def refuse_spoilt(self) -> None:
+        """Raise Diverged where a weight or a buffer is not finite, so that it is never saved."""
+        names = [name for name in self.spoilt() if name not in self.meant]
+        if not names:
+            return
+        trainer = self.run.trainer
+        line = self.note(trainer.steps, trainer.place, "state", names[0], math.nan)
+        raise Diverged(self.told(line))
+
+    def spoilt(self) -> list[str]:
+        """The weights and buffers that hold something that is not finite."""
+        tensors = {
+            f"{name}.{key}": tensor
+            for name, module in self.run.trainer.modules.items()
+            for key, tensor in (*module.named_parameters(), *module.named_buffers())
+            if tensor.is_floating_point() or tensor.is_complex()
+        }
+        if not tensors:
+            return []
+        with torch.no_grad():
+            finite = [tensor.isfinite().all().to(self.run.device) for tensor in tensors.values()]
+        good = torch.stack(finite).tolist()  # one transfer for all
+        return [name for name, fine in zip(tensors, good, strict=True) if not fine]
 
     def samples(self, place: tuple[int, int]) -> list[int]:
         """The samples of a step, as indices into the training split."""
@@ -71,8 +103,9 @@ class Divergence:
         batches = range(first, min(first + number, len(loader)))
         return [index for batch in batches for index in loader.indices(epoch, batch)]
 
-    def told(self, line: Mapping[str, Any], saved: Sequence[int]) -> str:
+    def told(self, line: Mapping[str, Any]) -> str:
         """The message that ends a run at a step."""
+        saved = self.run.checkpoints.steps()
         run, folder = self.run, nearest(self.run.folder.path)
         shown = ", ".join(map(str, islice(line["samples"], 5)))
         more = ", ..." if len(line["samples"]) > 5 else ""
@@ -93,6 +126,8 @@ class Divergence:
     def endless(self) -> Diverged:
         """What to raise when too many steps in a row were not taken."""
         run = self.run
+        if run.trainer.precision.scaler:  # no line yet: such a step is usual, so many are not
+            self.note(run.trainer.steps, run.trainer.place, "gradient", "gradient", math.nan)
         scale = " by the gradient scale of fp16" if run.trainer.precision.scaler else ""
         remedy = "trainer.precision=bf16 or fp32" if scale else "a lower optimizer.lr"
         return Diverged(
@@ -102,17 +137,18 @@ class Divergence:
         )
 
 
-def culprit(report: Mapping[str, float]) -> tuple[str, float]:
-    """Name and value of what was not finite in a report: a loss, else the gradient."""
+def culprit(report: Mapping[str, float]) -> tuple[str, str, float]:
+    """What was not finite in a report, a loss or else a gradient; its name and value."""
     for name, value in report.items():
         if name.startswith("loss") and not math.isfinite(value):
-            return name, value
+            return "loss", name, value
     flags = [name for name, value in report.items() if name.startswith("nonfinite") and value]
-    return flags[0].replace("nonfinite", "gradient"), math.nan
+    return "gradient", flags[0].replace("nonfinite", "gradient"), math.nan
 
 
 def said(line: Mapping[str, Any]) -> str:
     """The clause about what was not finite: "loss is nan"."""
     if line["what"] == "loss":
         return f"{line['name']} is {line['value']}"
-    return f"{line['name']} is not finite (its loss is)"
+    whose = "value of " if line["what"] == "state" else ""
+    return f"{whose}{line['name']} is not finite"

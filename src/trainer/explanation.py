@@ -16,6 +16,8 @@ from trainer.task import not_a_tensor
 LONE = "Expected more than 1 value per channel"
 # A kernel that indexes out of range: at once on the cpu, some steps later on cuda.
 OUT_OF_RANGE = ("out of bounds", "device-side assert")
+# What a loss for classes says to labels that are no whole numbers.
+NOT_WHOLE = ("expected target dtype", "expected scalar type Long")
 
 
 def model_problems(run: Run, error: Exception, batch: Any) -> list[str]:
@@ -161,7 +163,14 @@ def cause_of(run: Run, error: Exception) -> str:
     """Why a run failed, "" where nothing is known but the error itself."""
     if problem := memory_problem(run, error):
         return problem
-    if isinstance(error, IndexError) or any(text in str(error) for text in OUT_OF_RANGE):
+    if LONE in str(error):
+        return (
+            "a batch of one sample met BatchNorm, which can't normalise it (where others of it "
+            "could not be read?); set another loader.batch_size, or loader.drop_last=true"
+        )
+    if isinstance(error, IndexError) or any(
+        text in str(error) for text in (*OUT_OF_RANGE, *NOT_WHOLE)
+    ):
         # On cuda the error shows itself where the losses are read.
         return late_label(run, 1 if run.device.type == "cpu" else run.options.record_every + 1)
     return ""

@@ -104,9 +104,10 @@ def write_report(run: Run, split: Any, loader: Loader, counts: Counts) -> dict[s
     dataset, info = getattr(run.splits, split), run.splits.info
     baseline = None
     # Of a dict, or of more than two fields, nobody says here which is input and which is target.
-    pairs = isinstance(sample := dataset[0], tuple | list) and len(sample) == 2
+    sample = dataset[next(sample_indices(loader))]
+    pairs = isinstance(sample, tuple | list) and len(sample) == 2
     if split == "test" and run.evaluation.baselines and pairs:
-        test = (pair for pair in loader.epoch(0) if isinstance(pair, tuple))
+        test = (pair for pair in batches(loader) if isinstance(pair, tuple))
         baseline = baselines(plain_batches(run), test, seed=run.seed)
     return report.write(
         run.folder.path,
@@ -123,8 +124,8 @@ def write_report(run: Run, split: Any, loader: Loader, counts: Counts) -> dict[s
 
 def plain_batches(run: Run) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Training samples without augmentation, as many as the baselines look at."""
-    dataset = run.splits.train
-    chosen = draw(len(dataset), MAX_TRAIN, run.seed)
+    dataset, bad = run.splits.train, {each.sample for each in run.loaders.train.bad}
+    chosen = [i for i in draw(len(dataset), MAX_TRAIN, run.seed) if i not in bad]
     for first in range(0, len(chosen), 256):
         pairs = [dataset[index] for index in chosen[first : first + 256]]
         inputs = torch.stack([torch.as_tensor(pair[0]) for pair in pairs])

@@ -22,8 +22,9 @@ from trainer.explanation import (
     loss_problems,
     model_problems,
 )
+from trainer.protocols import Loader
 from trainer.run import Run
-from trainer.samples import label_problems
+from trainer.samples import label_problems, label_warnings
 from trainer.seeding import random_state, restore_random_state
 
 # Room for the newest checkpoints and the best, plus logs and figures.
@@ -39,6 +40,8 @@ def preflight(run: Run) -> None:
             problems += trial_problems(run)
     if problems:
         raise Refused(*problems)
+    for text in label_warnings(run):
+        run.console.warn(text)
 
 
 def size_of_state(run: Run) -> int:
@@ -70,7 +73,9 @@ def metric_problems(run: Run) -> Iterator[str]:
 def trial_problems(run: Run) -> list[str]:
     """One batch of the training split through forward, loss and backward, then one evaluation."""
     trainer = run.trainer
-    batch = next(batches(run.loaders.train))
+    batch = next(batches(run.loaders.train), None)
+    if batch is None:
+        return [f"no sample of the train split can be read; {reasons_of(run.loaders.train)}"]
     if hasattr(run.task, "unbound") and (unbound := run.task.unbound(batch)):
         return list(unbound)
     problems: list[str] = []
@@ -177,7 +182,11 @@ def evaluation_problems(run: Run) -> Iterator[str]:
     loader = run.loaders.validation or run.loaders.test
     if loader is None:
         return
-    batch = next(batches(loader))
+    batch = next(batches(loader), None)
+    if batch is None:
+        split = "validation" if loader is run.loaders.validation else "test"
+        yield f"no sample of the {split} split can be read; {reasons_of(loader)}"
+        return
     for module in run.trainer.modules.values():
         module.eval()
     try:
@@ -194,6 +203,12 @@ def evaluation_problems(run: Run) -> Iterator[str]:
     except Exception as error:
         wrong = judging_problems(run, error, batch)
     yield from wrong
+
+
+def reasons_of(loader: Loader) -> str:
+    """The first samples that could not be read, and why."""
+    first = "; ".join(f"{bad.name}: {bad.reason}" for bad in loader.bad[:3])
+    return f"mend them ({first})"
 
 
 def lone_sample_problems(run: Run) -> Iterator[str]:

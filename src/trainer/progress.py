@@ -1,5 +1,6 @@
 """What a run remembers beside its weights, its optimizers and its position."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,7 +38,8 @@ class Progress:
         """Remember the values of an evaluation; returns whether they are the best so far.
 
         Small validation splits give equal accuracies again and again: then the lower loss is
-        better.
+        better. Outputs that are not finite still have an accuracy: their loss tells them, and they
+        are never the best.
         """
         value = values[evaluation.select]
         if evaluation.improved(value, self.improved_to):
@@ -47,6 +49,7 @@ class Progress:
         better = evaluation.better(value, self.best)
         if self.best_loss is not None and value == self.best:
             better = values["loss"] < self.best_loss
+        better = better and math.isfinite(value) and math.isfinite(values["loss"])
         if better:
             self.best, self.best_loss = value, values["loss"]
             self.best_step, self.best_epoch = step, epoch

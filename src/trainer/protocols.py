@@ -48,11 +48,32 @@ class Recorder(Protocol):
         ...
 
 
+class BadSample(Protocol):
+    """A sample that a loader left out, because it can't be read."""
+
+    @property
+    def sample(self) -> int:
+        """Its index in the dataset."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What the dataset calls it, such as its path."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it can't be read, in one line."""
+        ...
+
+
 @runtime_checkable
 class Loader(Protocol):
     """Gives the batches of an epoch, already on the device.
 
     The order is a pure function of (seed, epoch, position), so any epoch can be entered anywhere.
+    A loader may leave out samples that can't be read: their batch is smaller then, or None where
+    nothing is left of it.
     """
 
     @property
@@ -75,16 +96,24 @@ class Loader(Protocol):
         """One phrase for the console: "resident on cpu", "2 workers"."""
         ...
 
+    @property
+    def bad(self) -> Sequence[BadSample]:
+        """The samples that were left out so far, each once, in the order they were met."""
+        ...
+
     def __len__(self) -> int:
         """Batches of an epoch."""
         ...
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch | None]:
         """The batches of that epoch (from 0), beginning with batch number `start`."""
         ...
 
     def indices(self, epoch: int, batch: int) -> list[int]:
-        """Which samples that batch holds, as indices into the dataset."""
+        """Which samples that batch holds, as indices into the dataset.
+
+        Those that were left out when the batch was given out are not among them.
+        """
         ...
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from trainer.recording import Console, Silent
 from trainer.schedule import Plan, Schedule, warmup_steps
 from trainer.splits import refuse_unfit
 from trainer.storage.checkpoint import Checkpoints
-from trainer.storage.environment import environment
 from trainer.storage.folder import RunFolder
+from trainer.storage.records import write_records
+from trainer.storage.stored_environment import read_environment, stored_threads
 from trainer.task import Task
 from trainer.trained import Export, Trained, with_modules
 
@@ -112,6 +113,8 @@ def setup(
     """
     refuse_unfit(splits)
     options = options or TrainerOptions()
+    if folder is not None and folder.state != "fresh":
+        options = with_threads_of(folder, options)
     device = prepare_device(options)
     loaders = make_loaders(splits, loader, seed, device)
     choice = parameter_options or ParameterOptions()
@@ -124,7 +127,8 @@ def setup(
         config = {"trainer": asdict(options), "seed": seed}
         console = console or Console(log=folder.log)
         if folder.state == "fresh":
-            write_records(folder, splits, device, {"seed": seed})
+            assert isinstance(task, nn.Module)
+            write_records(folder, splits, str(device), {"seed": seed}, own_names(task))
     return Run(
         folder=folder,
         task=task,
@@ -191,16 +195,20 @@ def make_trainer(
     return trainer
 
 
-def write_records(
-    folder: RunFolder, splits: Splits, device: torch.device, seeds: Mapping[str, int]
-) -> None:
-    """info.json and environment.json of a fresh run."""
-    info = splits.info
-    folder.write_info(vars(info) if hasattr(info, "__dict__") else asdict(info))
-    fingerprint = getattr(splits.info, "fingerprint", None)
-    folder.write_environment(
-        environment(device=str(device), data_fingerprint=fingerprint, seeds=seeds)
-    )
+def own_names(task: nn.Module) -> list[str]:
+    """Where the code of a task comes from, to tell later whether it has changed."""
+    kinds = {type(module) for module in task.modules()}
+    return ["__main__", *sorted(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)]
+
+
+def with_threads_of(folder: RunFolder, options: TrainerOptions) -> TrainerOptions:
+    """The options with the number of threads that a run was started with, which changes bits."""
+    if options.threads != "auto":
+        return options
+    with suppress(ValueError):  # nothing is known of it
+        threads = stored_threads(read_environment(folder.path))
+        return replace(options, threads=threads or "auto")
+    return options
 
 
 def prepare_device(options: TrainerOptions) -> torch.device:

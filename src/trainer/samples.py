@@ -42,6 +42,24 @@ def label_problems(run: Run) -> Iterator[str]:
             yield f"{many} of the {split} split out of range ({where}); {allowed(run)}"
 
 
+def label_warnings(run: Run) -> Iterator[str]:
+    """What is odd about labels at hand without being wrong."""
+    ignored = getattr(getattr(run.task, "objective", None), "ignore_index", None)
+    for split in SPLITS:
+        dataset = getattr(run.splits, split)
+        labels = None if dataset is None else labels_at_hand(run, dataset)
+        if labels is None:
+            continue
+        if number := int((labels == ignored).sum()) if ignored is not None else 0:
+            yield f"{number} labels of the {split} split are {ignored}, which the loss ignores"
+        present = labels[labels != ignored].unique() if ignored is not None else labels.unique()
+        if split == "train" and len(present) == 1 and run.splits.info.num_classes > 1:
+            yield (
+                f"only one class ({run.splits.info.classes[int(present)]!r}) comes in the train "
+                "split: any model will learn to say nothing else"
+            )
+
+
 def in_range(run: Run, label: int) -> bool:
     """Whether a label names a class, or is the one that the loss ignores."""
     ignored = getattr(getattr(run.task, "objective", None), "ignore_index", None)
@@ -70,22 +88,23 @@ def late_label(run: Run, steps_back: int) -> str:
             continue
         for index in seen if split == "train" else range(len(dataset)):
             label = label_of(run, dataset[index])
+            where = f"of sample {index} in the {split} split"
+            if isinstance(label, float):
+                return f"label {label:g} {where} is no whole number; {allowed(run)}"
             if label is not None and not in_range(run, label):
-                return (
-                    f"label {label} of sample {index} in the {split} split is out of range; "
-                    f"{allowed(run)}"
-                )
+                return f"label {label} {where} is out of range; {allowed(run)}"
     return ""
 
 
-def label_of(run: Run, sample: Any) -> int | None:
-    """The class label of one sample; None where it is no whole number."""
+def label_of(run: Run, sample: Any) -> int | float | None:
+    """The class label of one sample; None where it is no number."""
     try:
         label = torch.as_tensor(sample[getattr(run.task, "target", 1)])
     except (TypeError, ValueError, RuntimeError, KeyError, IndexError):
         return None
-    whole = label.numel() == 1 and not label.is_floating_point() and not label.is_complex()
-    return int(label) if whole else None
+    if label.numel() != 1 or label.is_complex():
+        return None
+    return float(label) if label.is_floating_point() else int(label)
 
 
 def not_finite(run: Run, samples: Iterable[int]) -> str:

@@ -78,8 +78,8 @@ class Splitting:
         rows = [num_rows(batch) for batch in micro]
         if any(number is None for number in rows):
             return (
-                ", and the batch can't be cut: its parts differ in length, or are no tensors; lower "
-                f"loader.batch_size, or {HELP}"
+                ", and the batch can't be cut: its parts differ in length, or are no tensors; "
+                f"lower loader.batch_size, or {HELP}"
             )
         most = max(number for number in rows if number is not None)
         if self.pieces >= most:  # not for want of trying

@@ -3,6 +3,7 @@
 The five steps themselves are in loop.py; here is what happens between them.
 """
 
+import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -78,7 +79,7 @@ def end_early(run: Run, error: BaseException) -> None:
     """Write down why a run ends before its end, and add to the error how it goes on."""
     try:
         run.checkpoints.finish()  # nothing may write here any more once the lock is given back
-    except UserError as second:
+    except Exception as second:
         error.add_note(f"a checkpoint was not saved: {second}")
     stopped = isinstance(error, KeyboardInterrupt)
     code = getattr(error, "exit_code", 130 if stopped else 1)
@@ -120,6 +121,7 @@ def work(run: Run) -> Result:
         tell(run, "running")
         reason = train(run, journal, progress)
         run.checkpoints.finish()
+        pass_on(run)
         run.console.finish()
         run.console.say(f"Training ended: {reason}.")
         load_best(run, progress)
@@ -239,6 +241,11 @@ def end_epoch(run: Run, journal: Journal, progress: Progress, interruption: Inte
             raise interruption.error(run.folder.path, trainer.steps) from None
         epoch = trainer.epoch + (not complete)
         is_best = progress.take(values, run.evaluation, trainer.steps, epoch)
+        if not math.isfinite(values["loss"]):
+            run.console.warn(
+                f"the validation loss is {values['loss']} after step {trainer.steps}: such weights "
+                "are never the best"
+            )
     progress.due = False
     journal.evaluated(values, is_best)
     if complete:
@@ -254,12 +261,15 @@ def end_epoch(run: Run, journal: Journal, progress: Progress, interruption: Inte
 
 
 def save(run: Run, journal: Journal, progress: Progress, *, best: bool = False) -> None:
-    """A checkpoint of everything, once all steps up to here are known to be finite."""
+    """A checkpoint of everything, once all steps and weights are known to be finite."""
     journal.settle()
+    journal.divergence.refuse_spoilt()
     progress.tick()
     progress.pending = list(journal.read)
     progress.skipped = journal.divergence.skipped
     trainer = run.trainer
+    run.checkpoints.finish()
+    pass_on(run)
     run.checkpoints.save(
         trainer.steps,
         modules=trainer.trained,
@@ -269,6 +279,12 @@ def save(run: Run, journal: Journal, progress: Progress, *, best: bool = False) 
         best=best,
         metric=progress.best if best else None,
     )
+
+
+def pass_on(run: Run) -> None:
+    """Say what the checkpoints have noticed and worked around."""
+    while run.checkpoints.warnings:
+        run.console.warn(run.checkpoints.warnings.pop(0))
 
 
 def keep(run: Run, journal: Journal, progress: Progress, error: Exception) -> None:
@@ -285,6 +301,7 @@ def keep(run: Run, journal: Journal, progress: Progress, error: Exception) -> No
 def load_best(run: Run, progress: Progress) -> None:
     """Go back to the weights that validation chose; without validation the last ones stay."""
     best = run.checkpoints.best()
+    pass_on(run)
     if best is None:
         run.console.say("Evaluating the last weights: without validation there is no best.")
         return
@@ -298,8 +315,7 @@ def load_best(run: Run, progress: Progress) -> None:
 def resume(run: Run) -> Progress:
     """Stand where the newest checkpoint that verifies was saved; from the start without any."""
     checkpoint = run.checkpoints.newest()
-    for warning in run.checkpoints.warnings:
-        run.console.warn(warning)
+    pass_on(run)
     if checkpoint is None:
         run.console.say("No checkpoint yet; starting from the beginning.")
         return Progress()

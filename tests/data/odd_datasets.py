@@ -2,8 +2,10 @@
 
 import os
 import random
+import re
 import signal
 import time
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -45,9 +47,32 @@ class Broken(Dataset[Any]):
                 os._exit(3)
             if self.how == "hang":
                 time.sleep(600)
+            if self.how == "spin":  # no other thread of this process runs meanwhile
+                re.match(r"(a+)+$", "a" * 60 + "b")
             if self.how == "shape":
                 return torch.zeros(5), 0
+        if self.how == "spin":
+            time.sleep(0.1)
         if self.how == "terminate":
             os.kill(os.getpid(), signal.SIGTERM)
             os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGUSR1)
         return torch.zeros(3), index
+
+
+class Holed(Dataset[Any]):
+    """Samples that draw at random, some of which can't be read; it counts how often it is asked."""
+
+    def __init__(self, bad: Collection[int], count: int = 20, later: Collection[int] = ()) -> None:
+        self.bad, self.count, self.later = bad, count, later
+        self.asked = 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Any:
+        self.asked += 1
+        drawn = float(torch.rand(()))
+        if index in self.bad or (index in self.later and drawn < 0.5):
+            raise OSError(f"no row\n{index}")
+        return torch.tensor([float(index), drawn, random.random()]), index % 3

@@ -71,7 +71,9 @@ def test_digits_and_loader_build_through_hydra() -> None:
 
 
 def test_images_needs_a_path() -> None:
+    files = {"data": "data/images.yaml", "loader": "loader/default.yaml"}
+    config = OmegaConf.create({key: OmegaConf.load(CONF / file) for key, file in files.items()})
     # instantiate wraps the error with the config's key; it is the cause that counts.
     with pytest.raises(Exception, match=r"data\.path is needed") as error:
-        instantiate(OmegaConf.load(CONF / "data" / "images.yaml"))
+        instantiate(config.data)
     assert isinstance(error.value.__cause__ or error.value, DataError)

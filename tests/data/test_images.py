@@ -177,7 +177,7 @@ def test_what_the_check_could_not_see_is_met_while_running(tmp_path: Path) -> No
     splits = images(fill(tmp_path), cache=False)
     broken = splits.test.names[1]
     (tmp_path / broken).write_bytes(b"")
-    with pytest.raises(SampleError, match=rf"{broken} is an empty file") as error:
+    with pytest.raises(SampleError, match=rf"{broken} \(sample 1\) is an empty file") as error:
         splits.test.fetch(np.arange(4), 0, 0)
     assert error.value.exit_code == 7
 

@@ -287,7 +287,7 @@ def test_a_failing_sample_is_one_line(how: str, text: str, num_workers: int) -> 
     [
         ("kill", 60, r"was killed by SIGKILL \(epoch 0, samples .*num_workers=0"),
         ("exit", 60, r"exited with code 3 .*num_workers=0"),
-        ("hang", 4, r"gave no batch for 4 s .*num_workers=0"),
+        ("hang", 4, r"pid \d+\) gave no batch for 4 s .*samples 4, 5, 6, 7\); it is at .*odd_data"),
     ],
 )
 def test_a_worker_that_is_lost(how: str, timeout: float, text: str) -> None:
@@ -300,6 +300,60 @@ def test_a_worker_that_is_lost(how: str, timeout: float, text: str) -> None:
     assert time.monotonic() - began < 30
     assert "\n" not in str(error.value) and error.value.exit_code == 7
     assert not multiprocessing.active_children()
+    source.close()
+
+
+def test_a_worker_that_hangs_while_a_batch_is_taken_from_it() -> None:
+    """Its tensors come from a thread of the worker, which doesn't run: no timeout of a queue helps.
+
+    Another is needed, which is watched here.
+    """
+    source = make(
+        odd_datasets.Broken("spin"), shuffle=False, batch_size=2, num_workers=1, timeout=3
+    )
+    batches = source.epoch(0)
+    for _ in range(2):
+        next(batches)
+    time.sleep(2)
+    with pytest.raises(SampleError, match=r"gave no batch for 3 s .*odd_datasets\.py:\d+ in __get"):
+        list(batches)
+    assert not multiprocessing.active_children()
+
+
+def test_closing_does_not_wait_for_a_worker_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data.workers.CLOSE_SECONDS", 0.5)
+    source = make(odd_datasets.Broken("spin"), shuffle=False, batch_size=2, num_workers=1)
+    next(source.epoch(0))
+    time.sleep(2)
+    source.close()
+    assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_is_killed_between_two_epochs() -> None:
+    source = make(odd_datasets.Drawn(), batch_size=5, num_workers=2)
+    assert len(list(source.epoch(0))) == 4
+    worker = multiprocessing.active_children()[0]
+    worker.kill()
+    worker.join(10)
+    with pytest.raises(
+        SampleError, match=rf"pid {worker.pid}\) was killed by SIGKILL \(between two"
+    ):
+        list(source.epoch(1))
+    assert len(list(source.epoch(1))) == 4
+    source.close()
+
+
+def test_a_fork_server_that_is_killed() -> None:
+    source = make(odd_datasets.Drawn(), batch_size=5, num_workers=1)
+    given = source.epoch(0)
+    next(given)
+    server: Any = multiprocessing.forkserver._forkserver  # type: ignore[attr-defined]
+    os.kill(server._forkserver_pid, signal.SIGKILL)
+    with pytest.raises(SampleError, match=r"data worker \(pid \d+\) exited with code 255"):
+        while True:
+            list(given)
+            given = source.epoch(1)
+    assert len(list(source.epoch(1))) == 4
     source.close()
 
 
@@ -328,7 +382,8 @@ def test_a_damaged_file_in_a_worker_is_named(folder: Path) -> None:
     path.write_bytes(content[:-100])
     try:
         source = make(train, num_workers=1, batch_size=40)
-        with pytest.raises(SampleError, match=rf"{train.names[place]} can't be decoded") as error:
+        told = rf"{train.names[place]} \(sample {place}\) can't be decoded"
+        with pytest.raises(SampleError, match=told) as error:
             next(source.epoch(0))
         assert "\n" not in str(error.value)
     finally:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ class Feed:
     classes: int = 4
     waited: float = 0.0
     kind: str = "test feed"
+    bad: tuple[Any, ...] = ()
     batches: list[tuple[Tensor, Tensor]] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from data.errors import SampleError
 from data.loaders import loader
 from models.mlp import MLP
 from trainer import Supervised, TrainerOptions, execute, measuring, setup
+from trainer.batches import batches
 from trainer.errors import Diverged, Interrupted
 from trainer.evaluation import Classification
 from trainer.preemption import Interruption
@@ -75,7 +76,6 @@ def test_a_validation_that_was_given_up_is_made_again(
 ) -> None:
     """Saved as after the last step; the evaluation is due, and the end is the same."""
     seen = 0
-    batches = measuring.batches
     interruptions: list[Interruption] = []
     begin = Interruption.__enter__
 

@@ -3,68 +3,94 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
-from torch.optim import Optimizer
 
-from trainer.config.check import check, make_importable, reference_problems
+from trainer.config.assembly import assemble, facts, make, names_in, partial_of, plain, resolved
+from trainer.config.check import check, make_importable
+from trainer.config.compose import raw
 from trainer.config.compose import resolved as as_far_as_known
 from trainer.config.drift import (
-    apply,
-    lengthens,
-    refuse_drift,
-    refuse_other_data,
-    refuse_untrusted,
+    Drift,
+    changed_by,
+    changes,
+    chosen_only,
+    free_keys,
+    is_longer,
+    refuse_shorter,
 )
 from trainer.config.schema import UNSTORED
 from trainer.config.schema import problems as schema_problems
+from trainer.config.trust import refuse_masked, refuse_untrusted
 from trainer.errors import Refused, nothing_started
-from trainer.options import ParameterOptions, TrainerOptions
-from trainer.pasting import nearest, pasteable
-from trainer.recording import Console
-from trainer.run import MakeOptimizer, Run, prepare_device, setup, write_records
-from trainer.schedule import Plan, Schedule
-from trainer.seeding import derive, seed_all
-from trainer.splits import refuse_unfit
+from trainer.pasting import nearest
+from trainer.run import Run
+from trainer.storage.comparison import Difference
 from trainer.storage.folder import RunFolder
+from trainer.storage.records import record_start, write_records
 
-SCHEDULE = "trainer.schedule.Schedule"
+__all__ = ["assemble", "build", "facts", "make", "partial_of", "plain", "resolved", "resume"]
 
 
-def build(config: DictConfig, overrides: Sequence[str] = (), *, name: str = "run") -> Run | None:
+def build(
+    config: DictConfig,
+    overrides: Sequence[str] = (),
+    *,
+    name: str = "run",
+    like: Drift | None = None,
+) -> Run | None:
     """Build everything that a checked config names; the sizes come from the data.
 
     `name` is the folder under runs/ when `run.name` is null. A `run.dir` that holds a run goes on,
-    if it was started with the same config; None says that it is finished. Raises Refused (with the
-    node's path) for arguments that the things themselves refuse; a fresh folder is then gone again.
+    if it was started with the same config and data; None says that it is finished. A fresh one is
+    held against the run of `like`, if any. Raises Refused (with the node's path) for arguments that
+    the things themselves refuse; a fresh folder is then gone again.
     """
     for section in UNSTORED:
         with open_dict(config):
             config.pop(section, None)
     folder = new_folder(config, name)
     with kept_on_success(folder):
-        if folder.state == "finished":
-            known, _ = as_far_as_known(config)
-            refuse_drift(folder.read_config().config, known, folder.path)
-            leave_complete(folder)
-            return None
-        run = assemble(config, folder)
+        if folder.state != "fresh":
+            return go_on(config, overrides, folder)
+        run = assemble(config, folder, like)
         chosen = resolved(config)
-        if folder.state == "fresh":
-            folder.write_config(chosen, overrides)
-            seeds = {"seed": chosen["seed"], "split_seed": chosen["data"].get("split_seed")}
-            known = {name: seed for name, seed in seeds.items() if seed is not None}
-            write_records(folder, run.splits, run.device, known)
-        else:
-            refuse_drift(folder.read_config().config, chosen, folder.path)
-            refuse_other_data(folder.path, asdict(run.splits.info))
-        return ready(run, chosen)
+        seeds = {"seed": chosen["seed"], "split_seed": chosen["data"].get("split_seed")}
+        known = {name: seed for name, seed in seeds.items() if seed is not None}
+        write_records(folder, run.splits, str(run.device), known, names_in(config))
+        # Last, since a folder with both files in it is no longer fresh.
+        folder.write_config(chosen, overrides)
+        return ready(run, chosen, like)
+
+
+def go_on(config: DictConfig, overrides: Sequence[str], folder: RunFolder) -> Run | None:
+    """Build the run in a folder anew, from the command with which it was started."""
+    stored = folder.read_config()
+    drift = Drift(folder.path)
+    free = free_keys(raw(config).get("scheduler"))
+    known, _ = as_far_as_known(config)
+    found = changes(stored.config, known)
+    refused = [each for each in found if each.name not in free]
+    drift.settings = [*chosen_only(refused, raw(config))]
+    allowed = [each for each in found if each.name in free]
+    refuse_shorter(known["trainer"], folder.read_status() if allowed else {})
+    if folder.state == "finished" and not is_longer(allowed, known["trainer"]):
+        drift.refuse()
+        leave_complete(folder)
+        return None
+    run = assemble(config, folder, drift)
+    chosen = resolved(config)
+    # Now that all is known: what the data or the length of the run have filled in.
+    drift.settings = [each for each in changes(stored.config, chosen) if each.name not in free]
+    drift.refuse()
+    refuse_past_end(run)
+    if allowed and stored.origin == "own":
+        folder.write_config(chosen, overrides)
+    take_down(run, drift, allowed)
+    return ready(run, chosen, drift)
 
 
 def resume(path: Path, overrides: Sequence[str] = (), trusted: Sequence[str] = ()) -> Run | None:
@@ -80,20 +106,24 @@ def resume(path: Path, overrides: Sequence[str] = (), trusted: Sequence[str] = (
         stored = folder.read_config()
         if stored.origin != "own":
             refuse_untrusted(stored.config, trusted, path)
+        again = f"to go on, use the command that started it, with run.dir={nearest(path)}"
+        refuse_masked(stored.config, path, again)
         config = OmegaConf.create(stored.config)
-        problems = [p for p in (apply(config, word) for word in overrides) if p]
+        changed = changed_by(config, overrides)
         plain_config, found = as_far_as_known(config)
-        problems = problems or [*found, *schema_problems(plain_config)]
-        if problems:
+        if problems := [*found, *schema_problems(plain_config)]:
             raise Refused(*problems)
         check(config)
-        if folder.state == "finished" and not any(lengthens(word) for word in overrides):
+        if changed:
+            refuse_shorter(plain_config["trainer"], folder.read_status())
+        if folder.state == "finished" and not is_longer(changed, plain_config["trainer"]):
             leave_complete(folder)
             return None
         config.resume = None
-        run = assemble(config, folder)
-        refuse_other_data(folder.path, asdict(run.splits.info))
-        if overrides and stored.origin == "own":
+        drift = Drift(path)
+        run = assemble(config, folder, drift)
+        refuse_past_end(run)
+        if changed and stored.origin == "own":
             folder.write_config(resolved(config), [*stored.overrides, *overrides])
         if stored.origin == "tampered":
             warnings.warn(
@@ -101,12 +131,31 @@ def resume(path: Path, overrides: Sequence[str] = (), trusted: Sequence[str] = (
                 "started; it goes on with what they say now",
                 stacklevel=1,
             )
-        return ready(run, resolved(config))
+        take_down(run, drift, changed)
+        return ready(run, resolved(config), drift)
 
 
-def ready(run: Run, chosen: Mapping[str, Any]) -> Run:
+def refuse_past_end(run: Run) -> None:
+    """Raise Refused when the run is to end before its newest checkpoint."""
+    done = max(run.checkpoints.steps(), default=0)
+    if 0 < run.plan.steps < done:
+        raise Refused(
+            f"trainer.epochs and trainer.steps end the run after {run.plan.steps} steps, but "
+            f"{done} are done; leave them as they were, or start a new run"
+        )
+
+
+def take_down(run: Run, drift: Drift, settings: Sequence[Difference]) -> None:
+    """Write into environment.json how this start differs from the first one."""
+    step = max(run.checkpoints.steps(), default=0)
+    record_start(run.folder, drift.environment, step, drift.noted, settings)
+
+
+def ready(run: Run, chosen: Mapping[str, Any], drift: Drift | None) -> Run:
     """The run that nothing speaks against any more: a log opened before would stay open."""
     run.console.log_to(run.folder.log)
+    for text in drift.warnings() if drift is not None else ():
+        run.console.warn(text)
     return replace(run, config=chosen)
 
 
@@ -133,136 +182,3 @@ def new_folder(config: DictConfig, name: str) -> RunFolder:
     if config.run.dir is not None:
         return RunFolder.claim(Path(config.run.dir).expanduser())
     return RunFolder.create(Path("runs"), config.run.name or name)
-
-
-def assemble(config: DictConfig, folder: RunFolder) -> Run:
-    """Data first, then what depends on its sizes, then what depends on the length of the run."""
-    options = TrainerOptions(**plain(config.trainer))
-    prepare_device(options)
-    splits = make(config, "data")
-    refuse_unfit(splits)
-    fill_in(config, "info", facts(splits.info))
-    if problems := reference_problems(as_far_as_known(config)[0], list(config.info)):
-        raise Refused(*problems)
-    seed_all(config.seed, "weights")
-    task = make(config, "task", model=make(config, "model"), loss=make(config, "loss"))
-    reader = getattr(splits.info, "reader", None)
-    return setup(
-        task,
-        splits,
-        loader=partial_of(config, "loader"),
-        optimizer=optimizer_of(config),
-        schedule=partial(make_schedule, config),
-        options=options,
-        parameter_options=ParameterOptions(**plain(config.parameters)),
-        evaluation=make(config, "evaluation"),
-        checkpoints=partial_of(config, "checkpoint"),
-        recorder=partial_of(config, "recorder"),
-        folder=folder,
-        config={},
-        console=Console(),
-        export=make(config, "export"),
-        seed=derive(config.seed, "order"),
-        warmup=OmegaConf.select(config, "scheduler.warmup", default=0) or 0,
-        reader=reader and instantiate(reader, _convert_="all"),
-    )
-
-
-def optimizer_of(config: DictConfig) -> MakeOptimizer | Mapping[str, MakeOptimizer]:
-    """One optimizer for every turn of the task, or one by the name of each."""
-    if "_target_" in config.optimizer:
-        return partial_of(config, "optimizer")  # type: ignore[no-any-return]
-    return {str(name): partial_of(config, f"optimizer.{name}") for name in config.optimizer}
-
-
-def make_schedule(config: DictConfig, optimizer: Optimizer, plan: Plan) -> Schedule:
-    """The schedule of one optimizer; a bare torch scheduler moves by step."""
-    fill_in(config, "plan", asdict(plan))
-    maker = partial_of(config, "scheduler")
-    try:
-        if config.scheduler._target_ == SCHEDULE:
-            schedule: Schedule = maker(optimizer, steps=plan.steps)
-            return schedule
-        return Schedule(optimizer, maker)
-    except (TypeError, ValueError) as error:
-        raise refusal(config, "scheduler", error) from error
-
-
-def make(config: DictConfig, path: str, **arguments: Any) -> Any:
-    """The thing that a node names, with further arguments that only the door knows."""
-    try:
-        return instantiate(OmegaConf.select(config, path), _convert_="all", **arguments)
-    except InstantiationException as error:
-        cause = error.__cause__ or error
-        if hasattr(cause, "exit_code"):
-            raise cause from None
-        raise refusal(config, path, cause) from error
-
-
-def partial_of(config: DictConfig, path: str) -> Any:
-    """The thing that a node names, to be called once its other arguments are known."""
-    return make(config, path, _partial_=True)
-
-
-def refusal(config: DictConfig, path: str, cause: BaseException) -> Refused:
-    """One line for what a constructor says against its arguments."""
-    if isinstance(cause, Refused):
-        return cause
-    target = OmegaConf.select(config, f"{path}._target_")
-    first = next((line.strip() for line in str(cause).splitlines() if line.strip()), "")
-    where = ""
-    trace = cause.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is not None:
-        where = f" (raised in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
-    return Refused(
-        f"{path}: {target} can't be built: {type(cause).__name__}: {first[:400]}{where}; "
-        f"change the keys under {path}, or see them with: {pasteable('fivestep', 'show')}"
-    )
-
-
-def fill_in(config: DictConfig, name: str, values: Mapping[str, Any]) -> None:
-    """Make values known to interpolations such as ${info.num_classes}."""
-    OmegaConf.set_struct(config, False)
-    config[name] = OmegaConf.create(dict(values))
-
-
-def facts(info: Any) -> dict[str, Any]:
-    """What the data says of itself, as plain values; raises Refused for what can't be stored."""
-    if not is_dataclass(info) or isinstance(info, type):
-        raise Refused(
-            f"the data's info is a {type(info).__name__}; return a dataclass with classes, "
-            "num_classes and the sizes that models need"
-        )
-    values = asdict(info)
-    problems = [
-        f"info.{name} of the data ({value!r}) holds more than plain values; use int, float, str, "
-        "and lists, tuples or dicts of these"
-        for name, value in values.items()
-        if not is_plain(value)
-    ]
-    if problems:
-        raise Refused(*problems)
-    return values
-
-
-def is_plain(value: Any) -> bool:
-    """Whether a value can stand in a config and in JSON."""
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and is_plain(part) for key, part in value.items())
-    if isinstance(value, list | tuple):
-        return all(map(is_plain, value))
-    return type(value) in (bool, int, float, str, type(None))
-
-
-def plain(node: DictConfig) -> dict[str, Any]:
-    """A node as a plain dict, resolved."""
-    container = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(container, dict)
-    return {str(name): value for name, value in container.items()}
-
-
-def resolved(config: DictConfig) -> dict[str, Any]:
-    """All that was chosen, with every interpolation replaced by its value."""
-    return {name: value for name, value in plain(config).items() if name not in ("info", "plan")}

@@ -10,10 +10,10 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from trainer.config.build import facts, make, partial_of, plain
+from trainer.config.assembly import facts, make, partial_of, plain
 from trainer.config.check import check, make_importable
-from trainer.config.drift import refuse_untrusted, shipped_targets, targets_in
 from trainer.config.other_data import with_other_data
+from trainer.config.trust import refuse_untrusted, shipped_targets, targets_in
 from trainer.errors import Refused, nothing_started
 from trainer.options import TrainerOptions
 from trainer.pasting import nearest, pasteable

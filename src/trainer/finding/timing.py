@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from trainer.batches import batches
 from trainer.loop import Trainer
 from trainer.protocols import Loader
 
@@ -71,6 +72,6 @@ def full_steps(loader: Loader, accumulate: int) -> Iterator[list[Any]]:
     """The micro-batches of step after step, of full batches only, without end."""
     whole = loader.num_samples // loader.batch_size
     assert whole > 0, "the data hold a batch"
-    batches = (batch for epoch in count() for batch in islice(loader.epoch(epoch), whole))
+    full = (batch for epoch in count() for batch in islice(batches(loader, epoch), whole))
     while True:
-        yield list(islice(batches, accumulate))
+        yield list(islice(full, accumulate))

@@ -53,6 +53,7 @@ class InOrder:
 
     kind = "in order"
     waited = 0.0
+    bad: Sequence[Any] = ()  # what can't be read ends the command
 
     def __init__(
         self, dataset: Joined, trained: Trained, classes: Sequence[int] | None = None

@@ -7,10 +7,12 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from trainer.storage.own_code import own_modules
 
 MASK = "***"
 _DIFF_LIMIT = 1_000_000
@@ -35,11 +37,14 @@ def environment(
     seeds: Mapping[str, int] | None = None,
     command: Sequence[str] | None = None,
     folder: Path | None = None,
+    samples: Mapping[str, int] | None = None,
+    targets: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return what is needed to tell why two runs differ, as plain containers.
 
     Git commit and uncommitted changes of `folder` (by default the current one), Python, machine,
-    packages, torch, `device` ("cpu", "cuda:0" ...), threads, fingerprint of the data, seeds, and
+    packages, torch, `device` ("cpu", "cuda:0" ...), threads, fingerprint of the data, number of
+    samples by split, seeds, SHA-256 of the user's own modules among `targets` (dotted names), and
     the command line without secrets. Environment variables are left out: they hold passwords.
     """
     line = [Path(sys.argv[0]).name, *sys.argv[1:]] if command is None else list(command)
@@ -52,7 +57,9 @@ def environment(
         "packages": packages(),
         **_torch(device or "cpu"),
         "data_fingerprint": data_fingerprint,
+        "samples": dict(samples or {}),
         "seeds": dict(seeds or {}),
+        "modules": own_modules(targets),
     }
 
 

@@ -1,8 +1,10 @@
 """The folder of a run: made for it alone, locked while in use, and never overwritten."""
 
 import errno
+import os
 import secrets
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -11,16 +13,12 @@ from typing import Any
 
 from trainer.errors import CannotWrite, Refused
 from trainer.storage import atomic, lock
+from trainer.storage.early import make, only_early, refuse_strangers, unmade_on_failure
 from trainer.storage.environment import masked, masked_override
 from trainer.storage.runs import STATES, STATUS, no_run, read_status
 from trainer.storage.signature import Origin
 from trainer.storage.stored_config import StoredConfig, read_stored, write_yaml
 from trainer.storage.stored_info import INFO, read_info, write_info
-
-# What a run that is refused before its first step may have put into its folder.
-_EARLY = {STATUS, "config.yaml", "overrides.yaml", INFO, "environment.json"}
-_EARLY |= {lock.NAME, "train.log", "metrics.jsonl"}
-_EARLY_FOLDERS = {"checkpoints", "tensorboard", "evaluation", "export"}
 
 
 class RunFolder:
@@ -44,6 +42,7 @@ class RunFolder:
         self._lock = held
         self._parents: list[Path] = []
         self._status = read_status(path) or {}
+        self._told = False  # that the status can't be written
 
     @classmethod
     def create(cls, parent: Path, name: str) -> "RunFolder":
@@ -54,17 +53,18 @@ class RunFolder:
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise Refused(f"run.name={name!r} is not the name of one folder; set another run.name")
         above = (Path(parent) / name).absolute()
-        parents = _make(above)
-        while True:
-            now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-            path = above / f"{now}_{secrets.token_hex(3)}"
-            with atomic.writing(path):
-                try:
-                    path.mkdir()
-                except FileExistsError:
-                    continue  # Another run of this second drew the same name.
-            break
-        return cls._locked(path, parents)
+        with unmade_on_failure() as made:
+            make(above, made)
+            while True:
+                now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+                path = above / f"{now}_{secrets.token_hex(3)}"
+                with atomic.writing(path):
+                    try:
+                        path.mkdir()
+                    except FileExistsError:
+                        continue  # Another run of this second drew the same name.
+                made.insert(0, path)
+                return cls._locked(path, made)
 
     @classmethod
     def claim(cls, path: Path) -> "RunFolder":
@@ -77,9 +77,10 @@ class RunFolder:
         with atomic.writing(path):
             if path.exists() and not path.is_dir():
                 raise Refused(f"run.dir={path} is a file; choose another folder")
-        parents = _make(path)
-        _refuse_strangers(path)
-        return cls._locked(path, parents)
+        with unmade_on_failure() as made:
+            make(path, made)
+            refuse_strangers(path)
+            return cls._locked(path, made)
 
     @classmethod
     def open(cls, path: Path, write: bool = False) -> "RunFolder":
@@ -94,22 +95,26 @@ class RunFolder:
         return cls._locked(path, []) if write else cls(path, status["state"], None)
 
     @classmethod
-    def _locked(cls, path: Path, parents: list[Path]) -> "RunFolder":
+    def _locked(cls, path: Path, made: list[Path]) -> "RunFolder":
         held = lock.Lock(path)
+        status = read_status(path)
         try:
             # Only now can nobody else change it.
-            _refuse_strangers(path)
+            refuse_strangers(path)
             with atomic.writing(path):
                 atomic.sweep(path)
-            status = read_status(path)
             folder = cls(path, "fresh" if status is None else str(status["state"]), held)
             # One that was killed before its settings were written has nothing to go on with.
-            if not folder.overrides.exists() and _only_early(path):
+            if not folder.overrides.exists() and only_early(path):
                 folder.state = "fresh"
-            folder._parents = [parent for parent in parents if parent != path]
+            folder._parents = [parent for parent in made if parent != path]
             if status is None:
                 folder.status("running")  # From here on it can be told that this is a run.
         except BaseException:
+            if status is None:
+                with suppress(OSError):
+                    for name in (STATUS, lock.NAME):
+                        (path / name).unlink(missing_ok=True)
             held.release()
             raise
         return folder
@@ -127,7 +132,7 @@ class RunFolder:
         it; returns whether it did. Parents that were made for it go when they are empty.
         """
         try:
-            if self._lock is None or self.state != "fresh" or not _only_early(self.path):
+            if self._lock is None or self.state != "fresh" or not only_early(self.path):
                 return False
             with atomic.writing(self.path):
                 for entry in sorted(self.path.iterdir(), key=lambda p: p.name == lock.NAME):
@@ -155,7 +160,8 @@ class RunFolder:
     ) -> None:
         """Write status.json. Step, epoch and metrics stay as they were when they aren't given.
 
-        Raises CannotWrite.
+        Raises CannotWrite, but not for a "running" that comes after another: it is no reason to
+        end the run, so it is a RuntimeWarning, once.
         """
         assert state in STATES and self._lock is not None, f"{state} without the lock"
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
@@ -171,7 +177,14 @@ class RunFolder:
             "updated": now,
             "checkpoint": self._newest_checkpoint(),
         }
-        atomic.write_json(self.path / STATUS, self._status)
+        try:
+            atomic.write_json(self.path / STATUS, self._status)
+        except CannotWrite as error:
+            if state != "running" or not before:
+                raise
+            if not self._told:
+                warnings.warn(f"{error}; training goes on", RuntimeWarning, stacklevel=2)
+            self._told = True
 
     def _newest_checkpoint(self) -> str | None:
         saved = sorted(self.checkpoints.glob("step_" + "[0-9]" * 8), key=lambda p: p.name)
@@ -183,9 +196,15 @@ class RunFolder:
 
     def check_room(self, bytes_needed: int) -> None:
         """Raise CannotWrite unless a file can be written here and there is room for that much."""
-        atomic.write_bytes(probe := self.path / ".room", b"\0" * 4096)
-        with atomic.writing(probe):
-            probe.unlink()
+        probe = atomic.temporary(self.path / "room")
+        with atomic.writing(probe, 4096):
+            try:
+                with probe.open("xb") as file:
+                    file.write(b"\0" * 4096)
+                    file.flush()
+                    os.fsync(file.fileno())
+            finally:
+                probe.unlink(missing_ok=True)
             free = shutil.disk_usage(self.path).free
         if free < bytes_needed:
             raise CannotWrite(atomic.describe(errno.ENOSPC, self.path, bytes_needed))
@@ -221,37 +240,3 @@ class RunFolder:
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Write environment.json; raises CannotWrite."""
         atomic.write_json(self.path / "environment.json", environment)
-
-
-def _make(path: Path) -> list[Path]:
-    """Make a folder and its parents; return those that were missing, the deepest first."""
-    with atomic.writing(path):
-        missing = [p for p in (path, *path.parents) if not p.exists()]
-        path.mkdir(parents=True, exist_ok=True)
-    return missing
-
-
-def _refuse_strangers(path: Path) -> None:
-    """Raise Refused unless the folder is a run of ours or holds nothing yet."""
-    if read_status(path) is not None:
-        return
-    with atomic.writing(path):
-        names = sorted(p.name for p in path.iterdir())
-    # A run that died while it claimed the folder leaves its lock, or half a status.
-    others = [n for n in names if n != lock.NAME and not n.startswith(f".tmp-{STATUS}-")]
-    if others:
-        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        raise Refused(
-            f"run.dir={path} is no run but holds {', '.join(others[:5])}{more}; nothing in it was"
-            " touched; choose an empty or new folder"
-        )
-
-
-def _only_early(path: Path) -> bool:
-    for entry in path.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            if entry.name not in _EARLY_FOLDERS or any(entry.iterdir()):
-                return False
-        elif entry.name not in _EARLY:
-            return False
-    return True

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import socket
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -37,6 +38,8 @@ class Lock:
                 os.ftruncate(self._handle, 0)
                 os.pwrite(self._handle, json.dumps(told).encode(), 0)
         except BaseException:
+            with suppress(OSError):
+                self.path.unlink()  # nobody else could tell who holds it
             self.release()
             raise
 

@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 from trainer.errors import NoUsableCheckpoint, Refused, UserError
 from trainer.storage.atomic import open_regular, read_regular
 from trainer.storage.manifest import Manifest
-from trainer.storage.snapshot import averaged_file, owners, plain_module, weights_file
+from trainer.storage.snapshot import averaged_file, owners, plain_name, plain_state, weights_file
 
 _STATE_LIMIT = 64_000_000
 
@@ -88,7 +88,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 def _fit(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     """Return the state that goes into `module`; Refused naming the first keys that differ."""
-    expected: dict[str, Any] = plain_module(module).state_dict()
+    expected = plain_state(module)
     whole = {k: v for k, v in expected.items() if isinstance(v, Tensor) and not is_lazy(v)}
     # Of weights that the model ties, the file holds one.
     owner = owners(whole)
@@ -114,7 +114,8 @@ def _fit(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> dict[s
 
 def _put(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Load a state that `_fit` has let through."""
-    plain_module(module).load_state_dict(tensors)
+    names = {plain_name(key): key for key in module.state_dict()}
+    module.load_state_dict({names[key]: value for key, value in tensors.items()})
 
 
 def _shape(tensor: Tensor) -> str:

@@ -1,6 +1,7 @@
 """The state of a run at one moment: taken from the live objects, then written without them.
 
 `take` copies everything to CPU memory, so that what is written can't change under the writer.
+Names are those of the modules as they were written: what torch.compile adds to them is left out.
 """
 
 import json
@@ -17,11 +18,14 @@ from torch import Tensor, nn
 
 from trainer.errors import UserError
 from trainer.storage.atomic import digest, sync_file
+from trainer.storage.buffers import Buffers, Reserve
 
 # What torch.load(weights_only=True) takes without an allow-list, less what nobody needs.
 _SCALARS = (bool, int, float, str, type(None))
 _MAPPINGS = (dict, OrderedDict, Counter)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+# The name under which torch.compile(module) keeps the module, wherever in a model it wraps one.
+_WRAPPER = re.compile(r"(?<![^.])_orig_mod\.")
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,11 @@ def take(
     ema: Mapping[str, nn.Module] | None,
     training: Mapping[str, Any],
     state: Mapping[str, Any],
+    buffers: Buffers | None = None,
 ) -> Snapshot:
     """Copy weights, training state and counters; later changes to them don't reach the copy.
 
+    With `buffers` the copy is made in their memory: it holds until they are filled again.
     Raises UserError naming what can't be stored: a key of a module that is no plain tensor, or a
     value in `training` or `state` other than tensors (not in `state`) and plain containers.
     """
@@ -73,12 +79,13 @@ def take(
         file = averaged_file(name, len(ema or {}))
         assert file not in sources, f"a module and the averaged weights both want {file}"
         sources[file] = module
-    return Snapshot(
-        weights={name: _weights(module, name) for name, module in sources.items()},
-        training=_copied(dict(training), "training"),
-        # NaN and infinity as Python writes and reads them: a best value so far may be infinite.
-        state=json.dumps(_json_value(dict(state), "state"), indent=2) + "\n",
-    )
+    with (buffers or Buffers()).filling() as reserve:
+        return Snapshot(
+            weights={name: _weights(module, name, reserve) for name, module in sources.items()},
+            training=_copied(dict(training), "training", reserve),
+            # NaN and infinity as Python writes and reads them: a best so far may be infinite.
+            state=json.dumps(_json_value(dict(state), "state"), indent=2) + "\n",
+        )
 
 
 def weights_file(name: str) -> str:
@@ -92,11 +99,14 @@ def averaged_file(name: str, num_modules: int) -> str:
     return weights_file("ema" if num_modules == 1 else f"ema.{name}")
 
 
-def plain_module(module: nn.Module) -> nn.Module:
-    """Return the module within torch.compile's wrapper, whose keys would begin with _orig_mod."""
-    inner = getattr(module, "_orig_mod", module)
-    assert isinstance(inner, nn.Module)
-    return inner
+def plain_name(key: str) -> str:
+    """Return a key of a state without what torch.compile's wrappers add to it."""
+    return _WRAPPER.sub("", key)
+
+
+def plain_state(module: nn.Module) -> dict[str, Any]:
+    """Return a module's state, its keys the same whether the module or parts are compiled."""
+    return {plain_name(key): value for key, value in module.state_dict().items()}
 
 
 def owners(tensors: Mapping[str, Tensor]) -> dict[str, str]:
@@ -110,8 +120,8 @@ def owners(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     return found
 
 
-def _weights(module: nn.Module, file: str) -> dict[str, Tensor]:
-    state: dict[str, Any] = plain_module(module).state_dict()
+def _weights(module: nn.Module, file: str, reserve: Reserve) -> dict[str, Tensor]:
+    state = plain_state(module)
     for key, value in state.items():
         if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta:
             raise UserError(
@@ -125,23 +135,24 @@ def _weights(module: nn.Module, file: str) -> dict[str, Tensor]:
                 f" {file}; send one batch through the model first"
             )
     kept = [key for key, owner in owners(state).items() if key == owner]
-    return {key: state[key].detach().to("cpu", copy=True).contiguous() for key in kept}
+    return {key: reserve(state[key].detach(), True) for key in kept}
 
 
-def _copied(value: Any, where: str) -> Any:
+def _copied(value: Any, where: str, reserve: Reserve) -> Any:
     kind = type(value)
     if kind in _SCALARS:
         return value
     if kind in (Tensor, nn.Parameter):
-        return value.detach().to("cpu", copy=True)
+        return reserve(value.detach(), False)
     if kind in (list, tuple):
-        return kind(_copied(item, f"{where}[{index}]") for index, item in enumerate(value))
+        items = enumerate(value)
+        return kind(_copied(item, f"{where}[{index}]", reserve) for index, item in items)
     if kind in _MAPPINGS:
         for key in value:
             if type(key) not in _SCALARS:
                 raise UserError(_cannot_store(f"the key {key!r} in {where}", key))
         # Through a dict: Counter takes a list of pairs for things to count.
-        return kind({key: _copied(item, f"{where}.{key}") for key, item in value.items()})
+        return kind({key: _copied(item, f"{where}.{key}", reserve) for key, item in value.items()})
     raise UserError(_cannot_store(where, value))
 
 

@@ -24,17 +24,47 @@ def write_info(path: Path, info: Mapping[str, Any]) -> None:
 def read_info(path: Path) -> tuple[dict[str, Any], Origin]:
     """Return what `write_info` wrote, and its origin: "own", "stranger" or "tampered".
 
-    Raises Refused when the file is missing, damaged or too long.
+    Raises Refused when the file is missing, damaged or too long, and for a reader that holds what
+    nobody has vouched for.
     """
     try:
         content = json.loads(atomic.read_regular(path, _LIMIT))
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or "it is no JSON"
         raise Refused(f"{path} can't be read ({reason}); restore it from a copy") from error
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not _well_formed(content):
         raise Refused(f"{path} holds no description of data; restore it from a copy")
     signature = content.pop("signature", "")
-    return content, origin(_text(content), str(signature), path.name)
+    whose = origin(_text(content), str(signature), path.name)
+    refuse_interpolation(content.get("reader"), whose, path)
+    return content, whose
+
+
+def refuse_interpolation(reader: Any, whose: Origin, path: Path) -> None:
+    """Raise Refused where a stranger's reader has one: it could make objects that nobody named.
+
+    OmegaConf resolves `${oc.create:...}` to a node, which would be built like those around it.
+    """
+    if whose != "own" and "${" in json.dumps(reader, ensure_ascii=False):
+        raise Refused(
+            f"{path} was not written by you on this machine (its signature is not yours) and its "
+            "reader holds an interpolation, ${...}, which a stored one never does; don't use it"
+        )
+
+
+def is_reader(node: object) -> bool:
+    """Whether an entry is none, or names what reads inputs."""
+    return node is None or (isinstance(node, dict) and isinstance(node.get("_target_"), str))
+
+
+def _well_formed(content: Mapping[str, Any]) -> bool:
+    """Whether the entries that commands work with are of the kind that they have to be."""
+    classes = content.get("classes", [])
+    return (
+        isinstance(classes, list)
+        and all(isinstance(name, str | int | float) for name in classes)
+        and is_reader(content.get("reader"))
+    )
 
 
 def _text(content: Mapping[str, Any]) -> bytes:

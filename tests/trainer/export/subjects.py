@@ -25,6 +25,7 @@ class Feed:
     batches: Sequence[Any]
     waited: float = 0.0
     kind: str = "test feed"
+    bad: tuple[Any, ...] = ()
 
     @property
     def sizes(self) -> list[int]:

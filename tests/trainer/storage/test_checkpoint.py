@@ -733,3 +733,4 @@ def test_the_yaml_builds(tmp_path: Path) -> None:
     built = instantiate(OmegaConf.load(path))(tmp_path)
     assert isinstance(built, Checkpoints)
     assert (built.folder, built.every, built.keep) == (tmp_path, None, 2)
+    assert built.background == "auto"

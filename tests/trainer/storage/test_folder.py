@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -449,3 +450,77 @@ def test_discard_keeps_whatever_else_there_is(tmp_path: Path, what: str) -> None
     assert folder.discard() is False
     assert snapshot(folder.path) == before
     RunFolder.claim(tmp_path / "run").release()  # the lock is free all the same
+
+
+@pytest.mark.parametrize("when", ["mkdir", "lock", "told", "status"])
+@pytest.mark.parametrize("claimed", [True, False])
+def test_a_folder_that_is_not_finished_is_not_left(
+    when: str, claimed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal, or a disk that is full, while it is being made."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    make = Path.mkdir
+
+    def make_and_stop(*arguments: Any, **named: Any) -> None:
+        make(*arguments, **named)
+        stop()
+
+    if when == "mkdir":
+        monkeypatch.setattr(Path, "mkdir", make_and_stop)
+    elif when == "status":
+        monkeypatch.setattr("trainer.storage.atomic.write_json", stop)
+    else:
+        monkeypatch.setattr(os, "open" if when == "lock" else "pwrite", stop)
+    with pytest.raises(KeyboardInterrupt):
+        if claimed:
+            RunFolder.claim(tmp_path / "a" / "run")
+        else:
+            RunFolder.create(tmp_path / "a", "run")
+    assert names(tmp_path) == set()
+
+
+def test_what_was_there_stays_when_a_folder_can_not_be_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "mine").mkdir()
+    held = RunFolder.claim(tmp_path / "held")
+    before = snapshot(held.path)
+    with pytest.raises(FolderInUse):
+        RunFolder.claim(held.path)
+    assert snapshot(held.path) == before
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CannotWrite):
+        RunFolder.claim(tmp_path / "mine")
+    assert names(tmp_path / "mine") == set()
+
+
+def test_a_status_that_says_the_same_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = RunFolder.claim(tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.warns(RuntimeWarning, match="status.json.*ENOSPC.*; training goes on$"):
+            folder.status("running", step=1)
+        folder.status("running", step=2)  # told once
+        with pytest.raises(CannotWrite):
+            folder.status("finished", step=3)
+    assert folder.read_status()["step"] == 0
+    folder.status("preempted", exit_code=143)
+    assert folder.read_status()["step"] == 3
+
+
+def test_what_is_half_written_goes_with_the_folder(tmp_path: Path) -> None:
+    folder = RunFolder.claim(tmp_path / "run")
+    (folder.path / ".tmp-config.yaml-here-1-0123abcd").touch()
+    assert folder.discard() is True
+    assert names(tmp_path) == set()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from trainer.cli import main
-from trainer.config.drift import refuse_untrusted
+from trainer.config.trust import refuse_untrusted
 from trainer.errors import Refused
 
 HERE = Path("run")
