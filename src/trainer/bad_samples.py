@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 
+from trainer.errors import CannotWrite
 from trainer.run import Run
 from trainer.storage import atomic
 
@@ -28,23 +29,35 @@ class BadSamples:
             rows = [row for row in csv.reader(io.StringIO(text)) if len(row) == len(COLUMNS)]
             self.rows = {(row[0], row[2]): row for row in rows if row != COLUMNS}
         self.seen = 0
+        self.waiting = self.warned = False
 
     def tell(self) -> None:
-        """Write down what was found since the last time, and say so at first."""
-        if self.seen == (number := sum(1 for _ in self.found())):
+        """Write down what was found since the last time, and say so at first.
+
+        A disk that takes no more doesn't end the run: it is said once, and tried again each time.
+        """
+        number = sum(1 for _ in self.found())
+        if self.seen == number and not self.waiting:
             return
         first, before = self.seen == 0, len(self.rows)
         self.seen = number
         for row in self.found():
             safe = [f"'{text}" if text.startswith(FORMULA) else text for text in row]
             self.rows.setdefault((safe[0], safe[2]), safe)
-        if len(self.rows) == before:
+        if len(self.rows) == before and not self.waiting:
             return
         buffer = io.StringIO()
         writer = csv.writer(buffer)
         writer.writerow(COLUMNS)
         writer.writerows(self.rows.values())
-        atomic.write_text(self.path, buffer.getvalue())
+        try:
+            atomic.write_text(self.path, buffer.getvalue())
+            self.waiting = False
+        except CannotWrite as error:
+            self.waiting = True
+            if not self.warned:
+                self.warned = True
+                self.run.console.warn(f"{error}; training goes on without that list")
         if first:
             split, _, name, reason = list(self.rows.values())[-1]
             self.run.console.warn(

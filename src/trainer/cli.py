@@ -5,11 +5,14 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from errno import ENOSPC
 from pathlib import Path
 from typing import NoReturn
 
 from trainer.commands.arguments import Parser
 from trainer.errors import Refused
+from trainer.preemption import Terminated, leave, terminable
 
 COMMANDS = ("train", "list", "show")
 # Each is a module of trainer.commands, with underscores for dashes.
@@ -21,19 +24,28 @@ LATER_COMMANDS = (
 
 def train_command() -> NoReturn:
     """Entry point of `train`."""
-    sys.exit(main(["train", *sys.argv[1:]]))
+    leave(main(["train", *sys.argv[1:]]))
 
 
 def fivestep_command() -> NoReturn:
     """Entry point of `fivestep`."""
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one command, such as `["train", "seed=1"]`, and return its exit code (DESIGN section 5).
 
-    Nothing is raised: an error becomes one line on stderr, and with --verbose a traceback.
+    Nothing is raised: an error becomes one line on stderr, and with --verbose a traceback. Signals
+    that ask for the end are heeded from here on.
     """
+    code = Terminated.exit_code
+    with suppress(Terminated), terminable():  # one that comes when all is told changes nothing
+        code = told(argv)
+    return code
+
+
+def told(argv: Sequence[str]) -> int:
+    """Run one command, and tell what ends it."""
     verbose = any(word in ("-v", "--verbose") for word in argv)
     if sys.stdout is None:  # closed by who started us
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  # for as long as we run
@@ -46,8 +58,12 @@ def main(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (Exception, KeyboardInterrupt, SystemExit) as error:  # the last from foreign code
+        from trainer.errors import CannotWrite
         from trainer.faults import tell
 
+        if isinstance(error, OSError) and error.errno == ENOSPC and error.filename is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # as above
+            error = CannotWrite("what is to be printed can't be written: the disk is full")
         return tell(error, verbose)
 
 
@@ -87,9 +103,8 @@ def run(argv: Sequence[str]) -> int:
     if command == "show":
         return show(words, folders)
     from trainer.faults import plain_warnings
-    from trainer.preemption import terminable
 
-    with terminable(), plain_warnings():
+    with plain_warnings():
         if arguments.multirun:
             return sweep(words, folders, arguments.trust)
         return train(words, folders, arguments.trust)
@@ -100,10 +115,9 @@ def later_command(command: str, words: Sequence[str]) -> int:
     from importlib import import_module
 
     from trainer.faults import plain_warnings
-    from trainer.preemption import terminable
 
     module = import_module(f"trainer.commands.{command.replace('-', '_')}")
-    with terminable(), plain_warnings():
+    with plain_warnings():
         try:
             code: int = module.main([word for word in words if word not in ("-v", "--verbose")])
         except SystemExit as done:
@@ -171,6 +185,7 @@ def train(words: Sequence[str], folders: Sequence[Path], trusted: Sequence[str] 
     folder, others = resumed(words)
     if folder is not None:
         from trainer.config.build import resume
+        from trainer.stages import execute
 
         run = resume(folder, others, trusted)
     else:
@@ -184,12 +199,12 @@ def train(words: Sequence[str], folders: Sequence[Path], trusted: Sequence[str] 
         from trainer.config.check import check
 
         check(config)
+        # The stages are imported first: nobody answers yet for the folder that `build` makes.
         from trainer.config.build import build
+        from trainer.stages import execute
 
         run = build(config, overrides=list(words))
     if run is not None:  # None: there is nothing left to do
-        from trainer.stages import execute
-
         execute(run)
     return 0
 

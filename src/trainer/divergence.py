@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 import torch
@@ -46,7 +45,7 @@ class Divergence:
         """
         line = self.note(step, place, *culprit(report))
         if self.run.options.on_nonfinite == "stop":
-            raise Diverged(self.told(line))
+            raise self.ended(line)
         if not self.skipped:
             self.run.console.warn(
                 f"step {step} was skipped: its {said(line)}; {FILE} lists all such steps"
@@ -79,7 +78,7 @@ class Divergence:
             return
         trainer = self.run.trainer
         line = self.note(trainer.steps, trainer.place, "state", names[0], math.nan)
-        raise Diverged(self.told(line))
+        raise self.ended(line)
 
     def spoilt(self) -> list[str]:
         """The weights and buffers that hold something that is not finite."""
@@ -103,25 +102,28 @@ class Divergence:
         batches = range(first, min(first + number, len(loader)))
         return [index for batch in batches for index in loader.indices(epoch, batch)]
 
-    def told(self, line: Mapping[str, Any]) -> str:
-        """The message that ends a run at a step."""
-        saved = self.run.checkpoints.steps()
+    def ended(self, line: Mapping[str, Any]) -> Diverged:
+        """The error that ends a run at a step; its notes say how to look further, and go on."""
         run, folder = self.run, nearest(self.run.folder.path)
-        shown = ", ".join(map(str, islice(line["samples"], 5)))
-        more = ", ..." if len(line["samples"]) > 5 else ""
+        saved = run.checkpoints.steps()
         kept = f"the last checkpoint is step {saved[-1]}" if saved else "there is no checkpoint yet"
-        wrong = not_finite(run, line["samples"])
-        half = ", trainer.precision=fp32" if run.trainer.precision.name != "fp32" else ""
-        clip = "" if run.options.clip_norm else ", trainer.clip_norm=1"
-        remedy = f"try a lower optimizer.lr{clip}{half}"
-        look = pasteable("fivestep", "diagnose", folder)
-        return (
+        if wrong := not_finite(run, line["samples"]):
+            remedy = f"{wrong}: mend or remove it"
+        else:
+            half = ", trainer.precision=fp32" if run.trainer.precision.name != "fp32" else ""
+            clip = "" if run.options.clip_norm else ", trainer.clip_norm=1"
+            remedy = f"try a lower optimizer.lr{clip}{half}"
+        error = Diverged(
             f"the {said(line)} at step {line['step']} (epoch {line['epoch']}, batch "
-            f"{line['batch']}, samples {shown}{more}); {kept}; "
-            + (f"{wrong}: mend or remove it" if wrong else remedy)
-            + f"; to see where it arises: {look}; to leave such steps out: "
-            + pasteable("train", f"resume={folder}", "trainer.on_nonfinite=skip")
+            f"{line['batch']}); {kept}; {remedy}"
         )
+        shown = ", ".join(map(str, line["samples"][:10]))
+        more = f", ... ({FILE} has them all)" if len(line["samples"]) > 10 else ""
+        error.add_note(f"samples of the step: {shown}{more}")
+        error.add_note(f"to see where it arises: {pasteable('fivestep', 'diagnose', folder)}")
+        go_on = pasteable("train", f"resume={folder}", "trainer.on_nonfinite=skip")
+        error.add_note(f"to go on without such steps: {go_on}")
+        return error
 
     def endless(self) -> Diverged:
         """What to raise when too many steps in a row were not taken."""

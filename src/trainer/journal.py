@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -13,7 +12,6 @@ from trainer import device as devices
 from trainer.bad_samples import BadSamples
 from trainer.batches import batches
 from trainer.divergence import Divergence
-from trainer.errors import CannotWrite
 from trainer.evaluation import figures, style
 from trainer.evaluation.counts import Counts
 from trainer.pasting import nearest, pasteable
@@ -45,13 +43,21 @@ class Journal:
 
     def __init__(self, run: Run, progress: Progress) -> None:
         self.run = run
-        purge_step = run.trainer.steps + 1 if run.resumed else None
+        steps = run.trainer.steps
+        # Without a checkpoint all is told again, what stands at step 0 too. And an evaluation that
+        # is due may have been told already, by a process that was killed before it could save.
+        first = 0 if steps == 0 else steps if progress.due else steps + 1
+        purge_step = first if run.resumed else None
         self.recorder = Several(
             [
                 MetricsFile(run.folder.metrics, purge_step),
                 run.recorder(folder=run.folder.tensorboard, purge_step=purge_step),
             ]
         )
+        self.lines: list[dict[str, float]] = []  # what was last recorded
+        for line in progress.lines:
+            if progress.due and line["step"] == steps:
+                self.scalars({name: value for name, value in line.items() if name != "step"})
         self.pending: list[tuple[int, tuple[int, int], dict[str, Tensor]]] = []
         self.read = list(progress.pending)
         self.divergence = Divergence(run, progress.skipped)
@@ -66,6 +72,13 @@ class Journal:
     def now(self) -> Mark:
         """This moment, as rates are counted from it."""
         return Mark(time.monotonic(), self.run.loaders.train.waited, self.run.trainer.steps)
+
+    def scalars(self, values: Mapping[str, float]) -> None:
+        """Record numbers of the step that was just made; those of a due evaluation apart."""
+        step = self.run.trainer.steps
+        same = [line for line in self.lines if line["step"] == step]
+        self.lines = [*same, {"step": step, **values}]
+        self.recorder.scalars(step, values)
 
     def take(self, report: dict[str, Tensor]) -> None:
         """Keep a step's report; its values stay on the device."""
@@ -114,7 +127,7 @@ class Journal:
         if self.divergence.skipped:
             values["train/skipped"] = self.divergence.skipped
         values["epoch"] = self.run.trainer.epoch
-        self.recorder.scalars(self.run.trainer.steps, values)
+        self.scalars(values)
         self.read.clear()
         self.bad_samples.tell()
         self.recorded = self.now()
@@ -166,7 +179,8 @@ class Journal:
             summary = summarise(model, inputs, named)
             say(f"model   {summary.model}: {summary.totals} (model.txt)")
             atomic.write_text(run.folder.path / "model.txt", summary.text() + "\n")
-            self.recorder.text(0, "model", "```\n" + summary.text() + "\n```")
+            if run.trainer.steps == 0:
+                self.recorder.text(0, "model", "```\n" + summary.text() + "\n```")
         if run.trainer.steps == 0:
             self.samples_picture()
         say("")
@@ -190,7 +204,7 @@ class Journal:
             f"memory ran out in step {self.run.trainer.steps}: each batch is taken in {pieces} "
             "pieces from now on, with the same gradient as before"
         )
-        self.recorder.scalars(self.run.trainer.steps, {"train/pieces": pieces})
+        self.scalars({"train/pieces": pieces})
 
     def evaluated(self, values: Mapping[str, float], best: bool) -> None:
         """Write down an epoch's end: the training loss, and what was measured on validation."""
@@ -208,12 +222,16 @@ class Journal:
         self.run.console.evaluated(complete, trainer.steps, measured, best)
 
     def confused(self, split: str, counts: Counts) -> None:
-        """Show the confusion matrix of a split, as it is at the end."""
+        """Show the confusion matrix of a split, as it is at the end.
+
+        It stands one step behind the last: a run that goes on from there tells it again, and
+        TensorBoard drops what was told before.
+        """
         figure = figures.confusion_matrix(
             counts.confusion().numpy(), self.run.splits.info.classes, split
         )
         pixels = style.as_pixels(figure)
-        self.recorder.image(self.run.trainer.steps, f"{split}/confusion_matrix", pixels)
+        self.recorder.image(self.run.trainer.steps + 1, f"{split}/confusion_matrix", pixels)
 
     def samples_picture(self) -> None:
         """Show the first training batch as the model gets it."""
@@ -254,8 +272,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the recorders."""
-        with suppress(CannotWrite):  # what ended the run is the reason, not this
-            self.bad_samples.tell()
+        self.bad_samples.tell()
         self.recorder.close()
 
 

@@ -22,6 +22,7 @@ class Progress:
     pending: list[dict[str, float]] = field(default_factory=list)  # steps not yet recorded
     skipped: int = 0  # steps that were not taken, since something was not finite
     due: bool = False  # whether the evaluation after the last step has yet to be made
+    lines: list[dict[str, float]] = field(default_factory=list)  # recorded of it, while that is due
 
     def __post_init__(self) -> None:
         self.ticked = time.monotonic()

@@ -266,6 +266,7 @@ def save(run: Run, journal: Journal, progress: Progress, *, best: bool = False) 
     journal.divergence.refuse_spoilt()
     progress.tick()
     progress.pending = list(journal.read)
+    progress.lines = journal.lines if progress.due else []
     progress.skipped = journal.divergence.skipped
     trainer = run.trainer
     run.checkpoints.finish()

@@ -14,10 +14,45 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+IMPORTED = (
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
+    "hydra.utils",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+    "sklearn.metrics",
+    "tensorboard.plugins.hparams.metadata",
+    "tensorboard.plugins.text.metadata",
+    "tensorboard.summary.writer.record_writer",
+    "torch.utils.data",
+    "torch.utils.flop_counter",
+    "torchvision.transforms.v2",
+    "data.augmentation",
+    "data.build",
+    "data.dataset",
+    "data.digits",
+    "data.direct",
+    "data.files",
+    "data.images",
+    "data.loaders",
+    "data.resident",
+    "data.workers",
+    "models.cnn",
+    "models.losses",
+    "models.mlp",
+    "trainer.cli",
+    "trainer.config.build",
+    "trainer.config.reopen",
+    "trainer.evaluation.figures",
+    "trainer.evaluation.gallery",
+    "trainer.recording.tensorboard",
+    "trainer.stages",
+)
 
 
 @dataclass(frozen=True)
@@ -156,6 +191,7 @@ def serve() -> None:
         answer = {"code": wait(**request)} if "wait" in request else {"pid": fork(request)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+    os._exit(0)  # nothing here needs a slow goodbye
 
 
 def wait(wait: int) -> int | None:
@@ -187,7 +223,6 @@ def fork(request: Mapping[str, Any]) -> int:
 def child(request: Mapping[str, Any]) -> int:
     """The command, in a session of its own, its output in files."""
     import atexit
-    import importlib
 
     from trainer.cli import main
 
@@ -203,7 +238,7 @@ def child(request: Mapping[str, Any]) -> int:
     sys.argv = list(request["argv"])
     if request["patch"]:
         module, _, name = request["patch"].partition(":")
-        act: Callable[..., object] = getattr(importlib.import_module(module), name)
+        act: Callable[..., object] = getattr(import_module(module), name)
         act(*request["arguments"])
     code = main(request["argv"])
     atexit._run_exitfuncs()  # what a command ends at exit, a forked child has to end as well
@@ -215,19 +250,11 @@ def warm_up() -> None:
     import torch
 
     torch.set_num_threads(1)
-    import matplotlib.figure
-    import sklearn.metrics
-    import tensorboard.summary.writer.record_writer
+    for name in IMPORTED:
+        import_module(name)
+    from hydra.core.plugins import Plugins
 
-    import data.build
-    import data.digits
-    import data.workers
-    import models.cnn
-    import models.mlp
-    import trainer.config.build
-    import trainer.config.reopen
-    import trainer.stages
-
+    Plugins.instance()  # looks through all that is installed
     layer = torch.nn.Linear(2, 2)
     optimizer = torch.optim.AdamW(layer.parameters())
     layer(torch.ones(1, 2)).sum().backward()

@@ -107,7 +107,15 @@ def refuse_outside(folder: Path, entry: Mapping[str, Any]) -> None:
     """Raise Refused where an ONNX file refers to files that the manifest doesn't list."""
     from trainer.export.onnx import external_files
 
-    outside = sorted(external_files(folder / entry["file"]) - set(files_of(entry)))
+    try:
+        named = external_files(folder / entry["file"])
+    except Exception as error:  # protobuf has errors of its own; onnx may not be installed
+        told = " ".join(str(error).split())[:300]
+        raise Refused(
+            f"{folder / entry['file']} can't be looked into: {told}; install onnx, or export the "
+            "run again"
+        ) from error
+    outside = sorted(named - set(files_of(entry)))
     if outside:
         raise Refused(
             f"{folder / entry['file']} refers to {', '.join(outside)}, which its manifest doesn't "

@@ -6,6 +6,7 @@ No torch: whoever predicts with ONNX reads it, too.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,12 +17,14 @@ from trainer.errors import Refused
 from trainer.export.formats import FILES
 from trainer.storage import atomic
 from trainer.storage.signature import Origin, origin, sign
+from trainer.storage.stored_info import is_reader, refuse_interpolation
 
 FORMAT = 1
 NAME = "manifest.json"
 _LIMIT = 10_000_000
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_OTHER = "{} is not the file that was proven: its size or SHA-256 differs"
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def read_manifest(folder: Path) -> Manifest:
     whose = origin(_text(content), str(signature), NAME)
     if whose == "tampered":
         raise Refused(_damaged(path, "it was changed after it was signed"))
+    refuse_interpolation(content["reader"], whose, path)
     names = ("classes", "inputs", "output", "reader", "artefacts", "failed", "metrics", "run")
     return Manifest(**{name: content[name] for name in names}, origin=whose)
 
@@ -86,13 +90,16 @@ def changed(folder: Path, entry: Mapping[str, Any]) -> str | None:
     """What is wrong with the files of an artefact: none may be missing, a link, or other bytes."""
     for name, (size, sha256) in files_of(entry).items():
         try:
-            found = atomic.digest(folder / name)
+            # A file of zeros takes no room, and its SHA-256 hours: the size comes first.
+            with atomic.open_regular(folder / name) as file:
+                other = os.fstat(file.fileno()).st_size != size
+            found = None if other else atomic.digest(folder / name)
         except FileNotFoundError:
             return f"{name} is missing"
         except OSError as error:
             return f"{name} can't be read ({error.strerror})"
         if found != (size, sha256):
-            return f"{name} is not the file that was proven: its size or SHA-256 differs"
+            return _OTHER.format(name)
     return None
 
 
@@ -110,9 +117,8 @@ def _well_formed(content: Mapping[str, Any]) -> bool:
         return False
     if not all(isinstance(content.get(name), kind) for name, kind in kinds.items()):
         return False
-    reader = content["reader"]
     return (
-        (reader is None or isinstance(reader, dict))
+        is_reader(content["reader"])
         and all(isinstance(each, str) for each in content["classes"])
         and all(isinstance(each, dict) and _is_input(each) for each in content["inputs"])
         and all(form in FILES and _is_entry(e) for form, e in content["artefacts"].items())
@@ -121,17 +127,21 @@ def _well_formed(content: Mapping[str, Any]) -> bool:
 
 
 def _is_input(entry: Mapping[str, Any]) -> bool:
-    shape = entry.get("shape")
+    shape, names = entry.get("shape"), entry.get("dimensions", [])
     return (
         isinstance(entry.get("name"), str)
         and isinstance(entry.get("dtype"), str)
         and isinstance(shape, list)
         and all(size is None or type(size) is int for size in shape)
+        and isinstance(names, list | None)
+        and all(isinstance(name, str | None) for name in names or [])
     )
 
 
 def _is_entry(entry: object) -> bool:
-    if not isinstance(entry, dict) or not isinstance(entry.get("external", {}), dict):
+    if not isinstance(entry, dict):
+        return False
+    if not all(isinstance(entry.get(name, {}), dict) for name in ("external", "versions")):
         return False
     files = {entry.get("file"): entry, **entry.get("external", {})}
     # Plain names only: nothing outside the folder can be meant.

@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/stable/export.html
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,9 @@ class TorchExport:
         program = subject.program()
         path = folder / FILES[self.form]
         with silence(), writing(path, subject.num_bytes):
-            torch.export.save(program, path)
+            # By way of memory: torch's own writer ends the process when the disk is full.
+            torch.export.save(program, packed := BytesIO())
+            path.write_bytes(packed.getbuffer())
         return {"versions": {"torch": torch.__version__}}
 
 

@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/stable/jit.html
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,9 @@ class TorchScript:
             if module is None:
                 module, method = traced(subject), "trace"
             with writing(path, subject.num_bytes):
-                torch.jit.save(module, path)
+                # By way of memory: torch's own writer ends the process when the disk is full.
+                torch.jit.save(module, packed := BytesIO())
+                path.write_bytes(packed.getbuffer())
         return {"method": method, "versions": {"torch": torch.__version__}}
 
 

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+
+from trainer.recording.lasting import LastingFile, appending
 
 EARLY_LINES = 1000  # kept until there is a file; what is said before training is far less
 
@@ -15,54 +16,39 @@ EARLY_LINES = 1000  # kept until there is a file; what is said before training i
 class Log:
     """Keeps lines until it gets a file, then writes each at once.
 
-    A file that can't be written is told once, to the function given to `open`, and never raises.
+    A file that can't be written is told to the function given to `open`, and never raises: once
+    when it begins, and at `close` when lines are lost. What is told there is not logged in turn.
     """
 
     def __init__(self) -> None:
-        self._early: deque[str] = deque(maxlen=EARLY_LINES)
-        self._file: IO[str] | None = None
-        self._tell: Callable[[str], None] | None = None
-        self._path: Path | None = None
+        self._early: deque[bytes] = deque(maxlen=EARLY_LINES)
+        self._file: LastingFile | None = None
+        self._closed = False
 
     def open(self, path: str | os.PathLike[str], tell: Callable[[str], None]) -> None:
         """Append to `path` from here on, beginning with what was said before."""
         self.close()
-        self._path, self._tell = Path(path), tell
-        try:
-            # Line buffered: a killed process has its last line in the file.
-            self._file = self._path.open("a", buffering=1, encoding="utf-8", errors="replace")
-        except OSError as error:
-            self._failed(error)
-        while self._early and self._file is not None:
-            self._append(self._early.popleft())
+        self._closed = False
+        place = Path(path)
+        self._file = LastingFile(str(place), "line", lambda: appending(place), tell)
+        self._file.flush()
+        while self._early:
+            self._file.write(self._early.popleft())
 
     def write(self, text: str) -> None:
         """Add a line (or several), each with the time."""
+        if self._closed:
+            return
         now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S%z")
         for line in text.splitlines() or [""]:
+            record = f"{now}  {line}\n".encode(errors="replace")
             if self._file is not None:
-                self._append(f"{now}  {line}\n")
-            elif self._path is None:
-                self._early.append(f"{now}  {line}\n")
+                self._file.write(record)
+            else:
+                self._early.append(record)
 
     def close(self) -> None:
-        """Close the file; a second call does nothing."""
-        file, self._file = self._file, None
-        if file is not None:
-            try:
-                file.close()
-            except OSError as error:
-                self._failed(error)
-
-    def _append(self, line: str) -> None:
-        if self._file is None:
-            return
-        try:
-            self._file.write(line)
-        except OSError as error:
-            self._failed(error)
-
-    def _failed(self, error: OSError) -> None:
-        tell, self._tell = self._tell, None
-        if tell is not None:
-            tell(f"{self._path} can't be written ({error.strerror}); training goes on without it")
+        """Close the file, after which nothing is logged; a second call does nothing."""
+        if self._file is not None:
+            self._file.close()
+            self._file, self._closed = None, True

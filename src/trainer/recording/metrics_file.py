@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.errors import CannotWrite
+from trainer.recording.lasting import LastingFile, appending
+from trainer.storage.atomic import open_regular, write_bytes, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,19 +31,21 @@ class MetricsFile:
     path: the file; it is made, or appended to where it exists. A torn last line is cut off.
     purge_step: for a continued run the first step that will be recorded anew; lines of that and
         later steps are removed before anything is appended (atomically: the old file or the new).
-    Errors: CannotWrite where the file can't be read or written (a failed append leaves no torn
-    line), ValueError for a value named "step", "timing" or "nonfinite".
+    Errors: CannotWrite where the file can't be read or made, ValueError for a value named "step",
+    "timing" or "nonfinite". An append that fails (disk full) never ends the training: it is a
+    RuntimeWarning at first and, where lines are lost, at `close`; it is tried again with every
+    call, and no line is ever torn.
     """
 
     def __init__(self, path: str | os.PathLike[str], purge_step: int | None = None) -> None:
         self.path = Path(path)
-        try:
+        with writing(self.path):
             if self.path.exists():
                 _prepare(self.path, purge_step)
             # Unbuffered: a line is one write, and a killed process loses none that was recorded.
-            self._file = self.path.open("ab", buffering=0)
-        except OSError as error:
-            raise _cannot(self.path, error) from error
+            file = appending(self.path)
+        self._file = LastingFile(str(self.path), "line", lambda: file)
+        self._file.flush()
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Append one line; whole numbers stay whole numbers."""
@@ -63,17 +67,7 @@ class MetricsFile:
             line["nonfinite"] = nonfinite
         if timing:
             line["timing"] = timing
-        self._append(json.dumps(line, allow_nan=False, ensure_ascii=False).encode() + b"\n")
-
-    def _append(self, line: bytes) -> None:
-        written = 0
-        try:
-            while written < len(line):
-                written += self._file.write(line[written:]) or 0
-        except OSError as error:
-            if written:
-                os.truncate(self._file.fileno(), os.fstat(self._file.fileno()).st_size - written)
-            raise _cannot(self.path, error) from error
+        self._file.write(json.dumps(line, allow_nan=False, ensure_ascii=False).encode() + b"\n")
 
     def image(self, step: int, name: str, pixels: np.ndarray) -> None:
         """Pictures have no place in a file of numbers; nothing is written."""
@@ -85,7 +79,7 @@ class MetricsFile:
         """Nothing is written: config.yaml and status.json hold both."""
 
     def close(self) -> None:
-        """Close the file; a second call does nothing."""
+        """Write what waits and close the file; a second call does nothing."""
         self._file.close()
 
 
@@ -107,34 +101,20 @@ def _prepare(path: Path, purge_step: int | None) -> None:
     content = b"".join(kept)
     if len(content) == path.stat().st_size:
         return
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with new.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+    write_bytes(path, content)
 
 
 def _lines(path: Path) -> list[tuple[dict[str, Any], bytes]]:
-    raw_lines = path.read_bytes().splitlines(keepends=True)
+    with open_regular(path) as file:
+        raw_lines = file.read().splitlines(keepends=True)
     lines = []
     for number, raw in enumerate(raw_lines, 1):
         try:
             line = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             line = None
         if isinstance(line, dict) and isinstance(line.get("step"), int) and raw.endswith(b"\n"):
             lines.append((line, raw))
         elif number < len(raw_lines):
             raise ValueError(f"line {number} of {path} is not a line of metrics")
     return lines
-
-
-def _cannot(path: Path, error: OSError) -> CannotWrite:
-    reason = error.strerror or str(error)
-    return CannotWrite(
-        f"{path} can't be written ({reason}); free space or check rights, then resume"
-    )

@@ -9,20 +9,18 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections import deque
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainer.recording.lasting import LastingFile
 from trainer.recording.picture import png
 
 if TYPE_CHECKING:
     import os
 
     import numpy as np
-
-MOST_PENDING = 2**24  # bytes kept while the disk takes none
 
 
 class TensorBoard:
@@ -32,8 +30,8 @@ class TensorBoard:
     purge_step: the first step that will be recorded anew; TensorBoard drops what earlier files hold
         from there on.
     Errors: ValueError without a folder. A write that fails (disk full, no rights) never ends the
-    training: it is a RuntimeWarning at first and at `close`, and is tried again with every call;
-    what waits beyond 16 MB is dropped, whole records at a time, so the file stays readable.
+    training: it is a RuntimeWarning at first and, where records are lost, at `close`; it is tried
+    again with every call, and the file stays readable.
     """
 
     def __init__(
@@ -45,14 +43,16 @@ class TensorBoard:
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         self._event, self._summary = event_pb2, summary_pb2
-        self._file = _EventFile(Path(folder))
+        self._folder, self._opened = Path(folder), time.time()
+        self._file = LastingFile(f"the TensorBoard file in {folder}", "record", self._make)
         self._records = RecordWriter(self._file)
         # A point before what earlier files hold would make TensorBoard drop that.
         self._last_step = max(0, (purge_step or 0) - 1)
         self._put(event_pb2.Event(file_version="brain.Event:2"))
-        if purge_step is not None:
-            start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-            self._put(event_pb2.Event(step=purge_step, session_log=start))
+        # TensorBoard takes the first such event for the start of the run, and drops what earlier
+        # files hold only for those after it; so a fresh run needs one, too.
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        self._put(event_pb2.Event(step=purge_step or 0, session_log=start))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Record numbers under their names, NaN and infinity included.
@@ -63,6 +63,7 @@ class TensorBoard:
         numbers = [
             make(tag=name, simple_value=value) for name, value in values.items() if name != "epoch"
         ]
+        self._last_step = max(self._last_step, step)
         self._add(step, numbers)
 
     def image(self, step: int, name: str, pixels: np.ndarray) -> None:
@@ -86,12 +87,13 @@ class TensorBoard:
         """Record the flat config as hyperparameters, and the metrics as they are at the end.
 
         What has a curve (`train/`, `validation/`) is recorded as `<name>_final`: it may be that of
-        the best checkpoint, not of the last step. Numbers and truth values of the config keep
-        their type, all else is text.
+        the best checkpoint, not of the last step. All stands one step behind the last: a run that
+        goes on from there records it anew, and TensorBoard then drops what was recorded before.
+        Numbers and truth values of the config keep their type, all else is text.
         """
         from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
-        started = plugin_data_pb2.SessionStartInfo(start_time_secs=self._file.opened)
+        started = plugin_data_pb2.SessionStartInfo(start_time_secs=self._opened)
         for name, value in config.items():
             field = started.hparams[name]
             if isinstance(value, bool):
@@ -120,90 +122,26 @@ class TensorBoard:
             )
             for tag, part in parts
         ]
-        self._add(self._last_step, summaries)
+        behind = self._last_step + 1
+        self._add(behind, summaries)
         curves = ("train/", "validation/")
         final = {f"{k}_final" if k.startswith(curves) else k: v for k, v in metrics.items()}
-        self.scalars(self._last_step, final)
+        self.scalars(behind, final)
 
     def close(self) -> None:
         """Write what is pending and close the file; a second call does nothing."""
         self._file.close()
 
     def _add(self, step: int, values: list[Any]) -> None:
-        self._last_step = max(self._last_step, step)
         self._put(self._event.Event(step=step, summary=self._summary.Summary(value=values)))
 
     def _put(self, event: Any) -> None:
         event.wall_time = time.time()
         self._records.write(event.SerializeToString())
 
-
-class _EventFile:
-    """A file of whole records that outlives a full disk; RecordWriter writes into it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.opened = time.time()
-        self._pending: deque[bytes] = deque()
-        self._waiting = 0
-        self._dropped = 0
-        self._problem = ""
-        self._file: Any = None
-        self._closed = False
-        self._folder = folder
-
-    def write(self, record: bytes) -> None:
-        """Take one record; write it and what still waits, as far as the disk takes it."""
-        if self._closed:
-            raise ValueError(f"TensorBoard recorder of {self._folder} is closed")
-        if self._waiting + len(record) > MOST_PENDING:
-            self._dropped += 1
-        else:
-            self._pending.append(record)
-            self._waiting += len(record)
-        self._drain()
-
-    def _drain(self) -> None:
-        try:
-            if self._file is None:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                # Unbuffered, so that an unwritten rest is known and is never torn off.
-                self._file = _next_name(self._folder, self.opened).open("xb", buffering=0)
-            while self._pending:
-                head = self._pending[0]
-                written = self._file.write(head) or 0
-                self._waiting -= written
-                if written == len(head):
-                    self._pending.popleft()
-                else:
-                    self._pending[0] = head[written:]
-        except OSError as error:
-            if not self._problem:
-                self._problem = error.strerror or str(error)
-                warnings.warn(
-                    f"TensorBoard file in {self._folder} can't be written ({self._problem}); "
-                    "training goes on, free space or check rights",
-                    RuntimeWarning,
-                    stacklevel=6,
-                )
-
-    def close(self) -> None:
-        """Close, and say what could not be written."""
-        if self._closed:
-            return
-        if self._pending:
-            self._drain()
-        self._closed = True
-        if self._file is not None:
-            self._file.close()
-        lost = self._dropped + len(self._pending)
-        if lost:
-            records = "record" if lost == 1 else "records"
-            warnings.warn(
-                f"TensorBoard file in {self._folder} lacks {lost} {records} ({self._problem}); "
-                "metrics.jsonl has the numbers",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+    def _make(self) -> FileIO:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return FileIO(_next_name(self._folder, self._opened), "x")
 
 
 def _next_name(folder: Path, now: float) -> Path:

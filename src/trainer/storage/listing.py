@@ -183,15 +183,29 @@ def _overrides(folder: Path, damaged: list[str]) -> list[str]:
             damaged.append(path.name)
         return []
     try:
-        # With the parser in C, 200 of them take 30 ms instead of 300.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        found = yaml.load(text, Loader=loader)  # noqa: S506  # both build plain data only
+        return list(_words(text))
     except (yaml.YAMLError, ValueError, RecursionError):
-        found = None
-    if isinstance(found, list) and all(isinstance(word, str) for word in found):
-        return found
-    damaged.append(path.name)
-    return []
+        damaged.append(path.name)
+        return []
+
+
+def _words(text: str) -> Iterator[str]:
+    """Yield the texts of a YAML list of texts; raises ValueError for anything else.
+
+    Its events alone are looked at: what is nested without end is never built, which the parser in C
+    does not survive. With that one, 200 files take 30 ms instead of 300.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.ScalarEvent) and depth == 1:
+            yield event.value
+        elif isinstance(event, yaml.NodeEvent) and not (
+            isinstance(event, yaml.SequenceStartEvent) and depth == 1
+        ):
+            raise ValueError("not a list of texts")
 
 
 def _text(path: Path) -> str | None:

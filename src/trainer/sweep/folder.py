@@ -8,13 +8,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from trainer.errors import Refused
 from trainer.pasting import nearest
 from trainer.storage import atomic, lock
 from trainer.storage.runs import read_status
-from trainer.storage.signature import read_signed
+from trainer.storage.stored_config import read_yaml
 from trainer.sweep.request import FILE
 
 # What lies in the folder of a sweep of which no trial was started.
@@ -112,12 +110,7 @@ def missing(path: Path) -> list[Path]:
 def read_request(path: Path) -> dict[str, Any]:
     """The request that the sweep in `path` has stored; raises Refused where it can't be read."""
     file = path / FILE
-    try:
-        text, _ = read_signed(file, 10_000_000)
-        stored = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "problem", None) or error
-        raise Refused(f"{file} is damaged ({reason}); restore it from a copy") from error
+    stored, _ = read_yaml(file)
     if not isinstance(stored, dict):
         raise Refused(f"{file} holds no request; restore it from a copy")
     return stored

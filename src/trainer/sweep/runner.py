@@ -1,6 +1,5 @@
 """Runs the trials of a sweep: so many at once, each as soon as a place is free."""
 
-import signal
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -62,8 +61,7 @@ class Runner:
                 time.sleep(POLL)
             self.look(search)
         if interruption.requested:
-            number = interruption.signal or signal.SIGINT
-            raise Interrupted("the sweep was stopped", exit_code=128 + number)
+            raise Interrupted("the sweep was stopped", interruption.exit_code)
 
     def __enter__(self) -> "Runner":
         return self

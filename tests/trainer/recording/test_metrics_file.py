@@ -9,10 +9,11 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from narrow import Narrow
 
 from trainer.errors import CannotWrite
 from trainer.protocols import Recorder
-from trainer.recording import MetricsFile, read_metrics
+from trainer.recording import MetricsFile, metrics_file, read_metrics
 
 
 def strict(line: str) -> Any:
@@ -98,10 +99,12 @@ def test_any_values_survive_strict_json(
             assert found[name.removeprefix("timing/")] == expected
 
 
-def written(path: Path, steps: int) -> bytes:
+def written(
+    path: Path, steps: int, *, name: str = "train/loss", value: float | None = None
+) -> bytes:
     file = MetricsFile(path)
     for step in range(steps):
-        file.scalars(step, {"train/loss": float(step)})
+        file.scalars(step, {name: float(step) if value is None else value})
     file.close()
     return path.read_bytes()
 
@@ -161,29 +164,55 @@ def test_a_failed_cut_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_failed_append_leaves_no_torn_line(tmp_path: Path) -> None:
+def test_an_append_that_fails_waits_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "metrics.jsonl"
+    disk = Narrow(path, room=30)
+    monkeypatch.setattr(metrics_file, "appending", lambda _: disk)
     file = MetricsFile(path)
     file.scalars(0, {"a": 1.0})
-    before = path.read_bytes()
-    real = file._file
+    with pytest.warns(
+        RuntimeWarning, match=r"metrics.jsonl can't be written \(No space left"
+    ) as said:
+        for step in range(1, 4):
+            file.scalars(step, {"a": 1.0})
+    assert len(said) == 1
+    assert [line["step"] for line in read_metrics(path)] == [0]
+    assert path.read_bytes().endswith(b"\n")
+    disk.room = 10**6
+    file.scalars(4, {"a": 1.0})
+    file.close()
+    monkeypatch.undo()
+    assert path.read_bytes() == written(tmp_path / "other.jsonl", 5, name="a", value=1.0)
 
-    class Full:
-        def write(self, data: bytes) -> int:
-            if len(data) < 10:
-                raise OSError(28, "No space left on device")
-            return real.write(data[:-5]) or 0
 
-        def fileno(self) -> int:
-            return real.fileno()
-
-    file._file = Full()  # type: ignore[assignment]
-    with pytest.raises(CannotWrite, match=r"metrics.jsonl can't be written \(No space left"):
-        file.scalars(1, {"a": 2.0})
-    real.close()
-    assert path.read_bytes() == before
+def test_lines_that_never_found_room_are_told_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_file, "appending", lambda path: Narrow(path, room=0))
+    file = MetricsFile(tmp_path / "metrics.jsonl")
+    with pytest.warns(RuntimeWarning, match="can't be written"):
+        file.scalars(0, {"a": 1.0})
+    file.scalars(1, {"a": 1.0})
+    with pytest.warns(RuntimeWarning, match="^2 lines of .*metrics.jsonl could not be written"):
+        file.close()
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(CannotWrite, match="can't be written"):
+    with pytest.raises(CannotWrite, match=r"cannot write .*metrics.jsonl: .*ENOENT"):
         MetricsFile(tmp_path / "missing" / "metrics.jsonl")
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """It may lead out of the folder, to a file of the user's."""
+    path, other = tmp_path / "metrics.jsonl", tmp_path / "other"
+    other.write_bytes(b"mine\n")
+    path.symlink_to(other)
+    with pytest.raises(CannotWrite, match=r"metrics\.jsonl: .*ELOOP"):
+        MetricsFile(path)
+    path.unlink()
+    path.symlink_to(tmp_path / "nothing")
+    with pytest.raises(CannotWrite, match=r"metrics\.jsonl: .*ELOOP"):
+        MetricsFile(path)
+    assert other.read_bytes() == b"mine\n" and not (tmp_path / "nothing").exists()
