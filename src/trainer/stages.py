@@ -316,6 +316,7 @@ def load_best(run: Run, progress: Progress) -> None:
 def resume(run: Run) -> Progress:
     """Stand where the newest checkpoint that verifies was saved; from the start without any."""
     checkpoint = run.checkpoints.newest()
+    run.checkpoints.tidy()
     pass_on(run)
     if checkpoint is None:
         run.console.say("No checkpoint yet; starting from the beginning.")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -82,6 +83,8 @@ def curves(folder: Path) -> State:
         return {}
     from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
+    # It says each time that it drops something.
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)
     events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
     state: State = {}
     for tag in events.Tags()["tensors"]:

@@ -42,7 +42,7 @@ class Rows(Dataset[Any]):
 
 
 def make(fault: str = "", named: bool = False) -> Splits[Info]:
-    """96 rows to train on, 24 to validate; a `fault` is in one of the first, "blind" in the last."""
+    """96 rows to train on, 24 to validate; a `fault` lies in one of the first (blind: the last)."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(CLASSES, (120,), generator=generator)
     numbers = torch.randn(120, FEATURES, generator=generator) + labels[:, None]

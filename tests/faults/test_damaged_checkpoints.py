@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from comparing import manifest_of
 from forkserver import ForkServer
 from mistakes import contents
 from reference_runs import whole_run
@@ -95,6 +96,20 @@ def test_the_one_before_is_used_and_the_run_ends_as_if_nothing_had_been(
     else:
         aside.unlink()
     assert run.differences(whole_run(server, SUPERVISED)) == []
+
+
+def test_a_best_checkpoint_that_was_damaged_is_made_anew(
+    server: ForkServer, tmp_path: Path
+) -> None:
+    run = Survivor(server, SUPERVISED, tmp_path / "run")
+    assert run.live("crash_points:crash", "before a step", 89).code == KILLED
+    newest = run.run / "checkpoints/step_00000088"
+    assert manifest_of(newest).best
+    DAMAGE["a bit of the weights"](newest)
+    assert server.run(run.task.argv(), run.folder, patch=run.task.patch).code == 0
+    shutil.rmtree(newest.with_name("step_00000088.corrupt"))
+    wrong = run.differences(whole_run(server, SUPERVISED))
+    assert wrong == []
 
 
 @pytest.mark.parametrize("resume", [False, True])

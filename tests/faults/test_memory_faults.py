@@ -1,4 +1,4 @@
-"""Memory that runs out in mid-run: split aloud, or refused where a split would change the result."""
+"""Memory that runs out in mid-run: split aloud, or refused where a split changes the result."""
 
 import json
 import shutil

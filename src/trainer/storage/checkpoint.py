@@ -144,6 +144,36 @@ class Checkpoints:
         self._prune()
         return final
 
+    def tidy(self) -> None:
+        """Finish or clear away what killed processes had begun; for the holder of the lock.
+
+        A run that goes on from its last checkpoint saves no other, which would do it.
+        """
+        if not self.folder.is_dir():
+            return
+        with atomic.writing(self.folder):
+            atomic.sweep(self.folder)
+            self._swept = True
+            step_folders.finish_replacing(self.folder)
+            newest = next(iter(step_folders.saved(self.folder)), None)
+            self._point("last.json", newest)
+            self._point("best.json", next(step_folders.best_of(self.folder), None))
+        self._prune()
+
+    def _point(self, name: str, path: Path | None) -> None:
+        """Let a hint name a checkpoint, where a process was killed before it could."""
+        if path is None or step_folders.hinted(self.folder, name) == step_folders.step_of(path):
+            return
+        step, metric = step_folders.step_of(path), None
+        try:
+            checkpoint = Checkpoint(path, step, verify(path, step))
+        except Unusable:
+            return  # `newest` and `best` tell what is wrong with it.
+        if checkpoint.manifest.best:
+            metric = checkpoint.state().get("best")
+        pointer = {"step": step, "folder": path.name, "metric": metric}
+        atomic.write_json(self.folder / name, pointer, flush=False)
+
     def newest(self) -> Checkpoint | None:
         """Return the checkpoint of the highest step that verifies, None when there never was one.
 
@@ -167,7 +197,7 @@ class Checkpoints:
         Raises NoUsableCheckpoint when there was one that can't be used any more.
         """
         self._writer.wait()
-        hint = step_folders.hinted_best(self.folder)
+        hint = step_folders.hinted(self.folder, "best.json")
         aside = step_folders.set_aside(self.folder)
         lost = [path for path in aside if step_folders.step_of(path) == hint]
         found = self._first_good(step_folders.best_of(self.folder))

@@ -102,7 +102,9 @@ class RunFolder:
             # Only now can nobody else change it.
             refuse_strangers(path)
             with atomic.writing(path):
-                atomic.sweep(path)
+                for part in (path, path / "evaluation", path / "export"):
+                    if not part.is_symlink():
+                        atomic.sweep(part)
             folder = cls(path, "fresh" if status is None else str(status["state"]), held)
             # One that was killed before its settings were written has nothing to go on with.
             if not folder.overrides.exists() and only_early(path):

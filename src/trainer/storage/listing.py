@@ -200,7 +200,7 @@ def _words(text: str) -> Iterator[str]:
     for event in yaml.parse(text, Loader=loader):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.ScalarEvent) and depth == 1:
+        if isinstance(event, yaml.ScalarEvent) and depth == 1 and event.tag is None:
             yield event.value
         elif isinstance(event, yaml.NodeEvent) and not (
             isinstance(event, yaml.SequenceStartEvent) and depth == 1

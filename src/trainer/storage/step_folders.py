@@ -89,14 +89,14 @@ def delete(path: Path) -> None:
 
 def best_of(folder: Path) -> Iterator[Path]:
     """Yield what was saved as the best, the latest first, by its manifest or by the hint."""
-    hint = hinted_best(folder)
+    hint = hinted(folder, "best.json")
     return (path for path in saved(folder) if step_of(path) == hint or _says_best(path))
 
 
-def hinted_best(folder: Path) -> int | None:
-    """Return the step that best.json names, if it does."""
+def hinted(folder: Path, name: str) -> int | None:
+    """Return the step that best.json or last.json names, if it does."""
     try:
-        told = json.loads(atomic.read_regular(folder / "best.json", 10_000))
+        told = json.loads(atomic.read_regular(folder / name, 10_000))
     except (OSError, ValueError, RecursionError):
         return None  # Only a hint: the manifests say it too.
     step = told.get("step") if isinstance(told, dict) else None
