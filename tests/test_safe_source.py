@@ -59,7 +59,6 @@ ALLOWED = {
     "onnx.load": {"trainer/export/onnx.py": "protobuf; what it refers to is not followed"},
     "yaml.load": {
         "trainer/storage/stored_config.py": "CSafeLoader or SafeLoader",
-        "trainer/storage/listing.py": "the same, until it uses the one above",
     },
     "instantiate": {
         "trainer/config/assembly.py": "of a config that is one's own, or was looked through",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.inputs import expand
-from data.pixels import FITS, Fit, decode, normalise
+from data.pixels import FITS, MAX_PIXELS, Fit, decode, normalise
 
 
 class ImageReader:
@@ -39,6 +39,11 @@ class ImageReader:
         problems = []
         if min(height, width) < 1:
             problems.append(f"height and width ({height}, {width}) of a reader; give 1 or more")
+        if height * width > MAX_PIXELS:
+            problems.append(
+                f"height and width ({height}, {width}) of a reader; give {MAX_PIXELS:,} pixels at "
+                "most"
+            )
         if channels not in (1, 3):
             problems.append(f"channels ({channels}) of a reader; give 1 for gray or 3 for RGB")
         if fit not in FITS:

@@ -12,7 +12,7 @@ FILE = "bad_samples.csv"
 COLUMNS = ["split", "sample", "name", "reason"]
 LIMIT = 100_000_000
 # A spreadsheet takes what begins so for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
 class BadSamples:
@@ -25,11 +25,21 @@ class BadSamples:
         self.run, self.path = run, run.folder.path / FILE
         self.rows: dict[tuple[str, str], list[str]] = {}
         if run.resumed and self.path.exists():
-            text = atomic.read_regular(self.path, LIMIT).decode(errors="replace")
-            rows = [row for row in csv.reader(io.StringIO(text)) if len(row) == len(COLUMNS)]
-            self.rows = {(row[0], row[2]): row for row in rows if row != COLUMNS}
+            self.rows = {(row[0], row[2]): row for row in self.before() if row != COLUMNS}
         self.seen = 0
         self.waiting = self.warned = False
+
+    def before(self) -> list[list[str]]:
+        """What earlier starts have listed; CannotWrite where the file is none of ours."""
+        try:
+            text = atomic.read_regular(self.path, LIMIT).decode(errors="replace")
+            rows = [row for row in csv.reader(io.StringIO(text)) if len(row) == len(COLUMNS)]
+        except (OSError, csv.Error) as error:
+            told = getattr(error, "strerror", None) or error
+            raise CannotWrite(
+                f"{self.path} can't be read ({told}); mend or remove it, then resume"
+            ) from error
+        return list(map(self.safe, rows))
 
     def tell(self) -> None:
         """Write down what was found since the last time, and say so at first.
@@ -42,7 +52,7 @@ class BadSamples:
         first, before = self.seen == 0, len(self.rows)
         self.seen = number
         for row in self.found():
-            safe = [f"'{text}" if text.startswith(FORMULA) else text for text in row]
+            safe = self.safe(row)
             self.rows.setdefault((safe[0], safe[2]), safe)
         if len(self.rows) == before and not self.waiting:
             return
@@ -63,6 +73,11 @@ class BadSamples:
             self.run.console.warn(
                 f"{name} of the {split} split is left out ({reason}); {FILE} lists all such samples"
             )
+
+    @staticmethod
+    def safe(row: list[str]) -> list[str]:
+        """A row that no spreadsheet takes for a formula; a second call changes nothing."""
+        return [f"'{text}" if text.startswith(FORMULA) else text for text in row]
 
     def found(self) -> Iterator[list[str]]:
         """What was left out when the data was built, and what the loaders have met since."""

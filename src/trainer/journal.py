@@ -23,6 +23,7 @@ from trainer.recording.picture import png, sample_grid
 from trainer.recording.summary import summarise
 from trainer.run import Run
 from trainer.storage import atomic
+from trainer.storage.environment import masked
 
 
 class Mark(NamedTuple):
@@ -246,7 +247,7 @@ class Journal:
     def finish(self, metrics: Mapping[str, float]) -> None:
         """Write the final metrics beside what was chosen."""
         self.bad_samples.tell()
-        self.recorder.finish(choices(self.run.config), metrics)
+        self.recorder.finish(choices(masked(self.run.config)), metrics)
 
     def conclude(self, reports: Mapping[str, Mapping[str, Any]]) -> None:
         """Say what came out, beside the baselines, and what to do next."""

@@ -168,7 +168,7 @@ class Trainer:
         self.precision.load_state_dict(state["precision"])
         if self.ema:
             self.ema.updates = state["ema_updates"]
-        self.steps, self.epoch, self.batch = state["steps"], state["epoch"], state["batch"]
+        self.steps, self.epoch, self.batch = (int(state[n]) for n in ("steps", "epoch", "batch"))
         self.skipped, self.splitting.pieces = state["skipped"], state["pieces"]
 
 

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from trainer.evaluation import Classification
 
@@ -23,6 +24,20 @@ class Progress:
     skipped: int = 0  # steps that were not taken, since something was not finite
     due: bool = False  # whether the evaluation after the last step has yet to be made
     lines: list[dict[str, float]] = field(default_factory=list)  # recorded of it, while that is due
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> "Progress":
+        """What a checkpoint remembers; raises KeyError or TypeError for anything else."""
+        found = {name: state[name] for name in cls.__dataclass_fields__}
+        lists = {name for name, value in vars(cls()).items() if isinstance(value, list)}
+        odd = [
+            name
+            for name, value in found.items()
+            if not isinstance(value, list if name in lists else int | float | None)
+        ]
+        if odd:
+            raise TypeError(f"{', '.join(odd)} in state.json is of another type")
+        return cls(**found)
 
     def __post_init__(self) -> None:
         self.ticked = time.monotonic()

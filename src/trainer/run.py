@@ -157,7 +157,10 @@ def prepare_task(
     device: torch.device,
 ) -> dict[str, Optimizer]:
     """Bring a task to the device, in the layout asked for, and make the optimizer of each turn."""
-    assert isinstance(task, nn.Module)
+    if not isinstance(task, nn.Module):
+        raise Refused(
+            f"the task is a {type(task).__name__}, not a torch.nn.Module; name one in its target"
+        )
     task.to(device)
     if options.channels_last:
         task.to(memory_format=torch.channels_last)

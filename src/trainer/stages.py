@@ -329,9 +329,15 @@ def resume(run: Run) -> Progress:
 def restore(run: Run, checkpoint: Checkpoint) -> Progress:
     """Put everything back to where it was when a checkpoint was saved."""
     checkpoint.load_into(run.trainer.trained, run.trainer.ema.modules if run.trainer.ema else None)
-    training = checkpoint.training()
-    random_numbers = training.pop("random")
-    run.trainer.load_state_dict(training)
-    restore_random_state(random_numbers)
-    state = checkpoint.state()
-    return Progress(**{name: state[name] for name in Progress.__dataclass_fields__})
+    training, state = checkpoint.training(), checkpoint.state()
+    try:
+        random_numbers = training.pop("random")
+        run.trainer.load_state_dict(training)
+        restore_random_state(random_numbers)
+        return Progress.of(state)
+    except Exception as error:  # what was put together elsewhere may fail anywhere
+        told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise NoUsableCheckpoint(
+            f"{checkpoint.path} does not fit this run ({told}); use the settings and the version "
+            "with which it was saved, or start anew in another folder"
+        ) from error

@@ -12,7 +12,9 @@ from torch import nn
 
 from trainer.config.assembly import facts, make, partial_of, plain
 from trainer.config.check import check, make_importable
+from trainer.config.compose import resolved as as_far_as_known
 from trainer.config.other_data import with_other_data
+from trainer.config.schema import problems as schema_problems
 from trainer.config.trust import refuse_untrusted, shipped_targets, targets_in
 from trainer.errors import Refused, nothing_started
 from trainer.options import TrainerOptions
@@ -57,6 +59,9 @@ def reopen(
     with nothing_started():
         stored = read_stored(path, trusted)
         config = with_other_data(stored.config, overrides) if overrides else stored.config
+        plain_config, found = as_far_as_known(config)
+        if problems := [*found, *schema_problems(plain_config)]:
+            raise Refused(*problems)
         check(config)
         options = TrainerOptions(**plain(config.trainer) | {"device": device})
         chosen = prepare_device(options)
@@ -64,8 +69,12 @@ def reopen(
         # What a task holds that is not trained is made from the seed, as it was in training.
         seed_all(config.seed, "weights")
         task: Task = make(config, "task", model=make(config, "model"), loss=make(config, "loss"))
+        if not isinstance(task, nn.Module):
+            raise Refused(
+                f"{nearest(path)}/config.yaml names no task that is a torch.nn.Module; restore it "
+                "from a copy"
+            )
         checkpoint = load(task, path, averaged=options.ema is not None)
-        assert isinstance(task, nn.Module)
         task.to(chosen).eval()
         if options.channels_last:
             task.to(memory_format=torch.channels_last)

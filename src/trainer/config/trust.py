@@ -11,6 +11,9 @@ from trainer.pasting import nearest
 from trainer.recording.flat import flat
 from trainer.storage.environment import MASK
 
+# The name of a model, which is an argument of it, can be an address or a file of weights.
+_FETCHING = ("timm.create_model",)
+
 
 def refuse_untrusted(config: Any, trusted: Sequence[str], path: Path) -> None:
     """A config from elsewhere could name any callable there is: only known names pass.
@@ -70,6 +73,7 @@ def texts_in(config: Any) -> Iterator[str]:
 
 
 def shipped_targets() -> set[str]:
-    """The names in our own conf/."""
+    """The names in our own conf/ that a stranger's config may use, with any arguments."""
     texts = (path.read_text() for path in conf_folder().rglob("*.yaml"))
-    return {name for text in texts for name in re.findall(r"(?m)^\s*_target_:\s*([\w.]+)", text)}
+    names = {n for text in texts for n in re.findall(r"(?m)^\s*_target_:\s*([\w.]+)", text)}
+    return names - {*_FETCHING}

@@ -29,6 +29,8 @@ _REMEDIES = {
     errno.ENAMETOOLONG: "choose a shorter run.name or run.dir",
     errno.ENOTDIR: f"a part of the path is a file: {_ELSEWHERE}",
     errno.EEXIST: f"a file is in the way: {_ELSEWHERE}",
+    errno.EISDIR: f"a folder is in the way: {_ELSEWHERE}",
+    errno.EINVAL: f"what is in the way is no file: {_ELSEWHERE}",
     errno.ENOENT: "the folder is gone: do not move or delete it while it is in use",
     errno.ELOOP: f"a link in the path points at itself: {_ELSEWHERE}",
     errno.ENXIO: f"the device is gone: {_ELSEWHERE}",

@@ -54,6 +54,20 @@ def refuse_strangers(path: Path) -> None:
         )
 
 
+def refuse_links(path: Path) -> None:
+    """Raise Refused for a link in place of a folder that a run writes to.
+
+    A run from elsewhere could hold one to a folder of the user's, where files would then be
+    replaced and pruned.
+    """
+    for name in sorted(EARLY_FOLDERS | {"profile"}):
+        if (path / name).is_symlink():
+            raise Refused(
+                f"{path / name} is a link, and nothing is written through one; put the folder "
+                "itself there, or let the whole run lie elsewhere"
+            )
+
+
 def only_early(path: Path) -> bool:
     """Return whether nothing lies in a folder but what a run makes before its first step."""
     for entry in path.iterdir():

@@ -13,7 +13,13 @@ from typing import Any
 
 from trainer.errors import CannotWrite, Refused
 from trainer.storage import atomic, lock
-from trainer.storage.early import make, only_early, refuse_strangers, unmade_on_failure
+from trainer.storage.early import (
+    make,
+    only_early,
+    refuse_links,
+    refuse_strangers,
+    unmade_on_failure,
+)
 from trainer.storage.environment import masked, masked_override
 from trainer.storage.runs import STATES, STATUS, no_run, read_status
 from trainer.storage.signature import Origin
@@ -101,6 +107,7 @@ class RunFolder:
         try:
             # Only now can nobody else change it.
             refuse_strangers(path)
+            refuse_links(path)
             with atomic.writing(path):
                 for part in (path, path / "evaluation", path / "export"):
                     if not part.is_symlink():

@@ -24,7 +24,7 @@ SWEEP = "sweep.yaml"
 _OWN = (lock.NAME, "overrides.yaml", "config.yaml", "train.log")  # beside a status.json of ours
 _LIMIT = 1_000_000
 _SELECT = re.compile(r"^evaluation:\n(?:[ ].*\n)*?  select: (.+)$", re.MULTILINE)
-_EPOCHS = re.compile(r"^trainer:\n(?:[ ].*\n)*?  epochs: (\d+)$", re.MULTILINE)
+_EPOCHS = re.compile(r"^trainer:\n(?:[ ].*\n)*?  epochs: (\d{1,18})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,10 @@ def record(folder: Path, sweep: Path | None = None) -> Record | None:
 
 def held(folder: Path) -> bool:
     """Whether a process holds the folder's lock; True as well where it may not be looked at."""
+    # Opening a pipe that nobody writes to would wait for ever.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        handle = os.open(folder / lock.NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        handle = os.open(folder / lock.NAME, flags)
     except FileNotFoundError:
         return False
     except OSError:
@@ -226,7 +228,7 @@ def _metrics(found: Any) -> dict[str, float]:
     for name, value in found.items() if isinstance(found, dict) else ():
         try:
             number = float(value)  # "nan" and "inf" are text in JSON
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
         full = name if name.startswith(("validation/", "test/")) else f"validation/{name}"
         numbers[full] = number

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from trainer.errors import FolderInUse
-from trainer.storage.atomic import writing
+from trainer.storage.atomic import read_regular, writing
 
 NAME = ".lock"
 
@@ -64,7 +64,7 @@ class Lock:
 
     def _in_use(self) -> str:
         try:
-            told = json.loads(self.path.read_text()[:1000])
+            told = json.loads(read_regular(self.path, 1000))
             holder = f"process {told['pid']} on {told['host']} since {told['since']}"
         except (OSError, ValueError, KeyError, TypeError):
             holder = "a process that has just started"

@@ -72,7 +72,7 @@ def read_trials(folder: Path) -> list[Trial]:
         found = [of_json(json.loads(line)) for line in lines]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise Refused(f"{path} is damaged ({reason}); restore it from a copy") from error
     return sorted(found, key=lambda trial: trial.number)
