@@ -316,12 +316,13 @@ def load_best(run: Run, progress: Progress) -> None:
 def resume(run: Run) -> Progress:
     """Stand where the newest checkpoint that verifies was saved; from the start without any."""
     checkpoint = run.checkpoints.newest()
-    run.checkpoints.tidy()
     pass_on(run)
     if checkpoint is None:
+        run.checkpoints.tidy()
         run.console.say("No checkpoint yet; starting from the beginning.")
         return Progress()
     progress = restore(run, checkpoint)
+    run.checkpoints.tidy()  # not before: it may rename what was loaded
     run.console.say(f"Continuing from step {run.trainer.steps}, epoch {run.trainer.epoch}.")
     return progress
 

@@ -1,6 +1,7 @@
 """No command runs a name of a stranger's config, and trust is for the names that are given."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from strangers import Handed, config, handed, own, stopped  # noqa: F401  # fixtures
 
+from trainer.config.assembly import facts
 from trainer.errors import Refused
 from trainer.storage.stored_config import read_stored
 
@@ -100,3 +102,23 @@ def test_a_model_of_the_hub_is_not_looked_for(handed: Handed) -> None:  # noqa: 
     node = {"_target_": "timm.create_model", "model_name": "hf-hub:somebody/else"}
     config(handed.run, lambda stored: stored.update(model=node))
     assert handed.opened(*PREDICT).code == 2
+
+
+@dataclass(frozen=True)
+class Said:
+    """What data says of itself."""
+
+    classes: tuple[str, ...]
+    more: dict[str, list[str]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["${oc.create:{_target_: os.mkdir, path: canary}}", "${oc.env:HOME}", "a ${x}", "\\${x}"],
+)
+def test_no_name_of_a_class_is_an_interpolation(name: str) -> None:
+    """It is that of a folder of pictures, which may be a stranger's; configs refer to it."""
+    for said in (Said(("a", name), {}), Said(("a",), {"b": [name]})):
+        with pytest.raises(Refused, match=r"info\.(classes|more).*\$\{"):
+            facts(said)
+    assert facts(Said(("$", "{a}", "$ {b}"), {}))["classes"] == ("$", "{a}", "$ {b}")

@@ -18,7 +18,7 @@ from torch import nn
 from trainer.errors import NoUsableCheckpoint, Refused
 from trainer.storage import atomic, snapshot, step_folders
 from trainer.storage.buffers import Buffers
-from trainer.storage.manifest import Manifest, Unusable, verify, write_manifest
+from trainer.storage.manifest import Manifest, Unusable, read_manifest, verify, write_manifest
 from trainer.storage.restore import Checkpoint
 from trainer.storage.writer import Writer
 
@@ -162,15 +162,16 @@ class Checkpoints:
 
     def _point(self, name: str, path: Path | None) -> None:
         """Let a hint name a checkpoint, where a process was killed before it could."""
-        if path is None or step_folders.hinted(self.folder, name) == step_folders.step_of(path):
+        if path is None:
             return
         step, metric = step_folders.step_of(path), None
         try:
-            checkpoint = Checkpoint(path, step, verify(path, step))
-        except Unusable:
+            # Only a hint: to hash all of it would take long for nothing.
+            checkpoint = Checkpoint(path, step, read_manifest(path))
+            if checkpoint.manifest.best:
+                metric = checkpoint.state().get("best")
+        except (Unusable, NoUsableCheckpoint):
             return  # `newest` and `best` tell what is wrong with it.
-        if checkpoint.manifest.best:
-            metric = checkpoint.state().get("best")
         pointer = {"step": step, "folder": path.name, "metric": metric}
         atomic.write_json(self.folder / name, pointer, flush=False)
 
