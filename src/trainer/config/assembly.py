@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from trainer.config.check import reference_problems
 from trainer.config.compose import resolved as as_far_as_known
 from trainer.config.drift import Drift
-from trainer.config.trust import targets_in
+from trainer.config.trust import targets_in, texts_in
 from trainer.errors import Refused
 from trainer.options import ParameterOptions, TrainerOptions
 from trainer.pasting import pasteable
@@ -167,6 +167,14 @@ def facts(info: Any) -> dict[str, Any]:
         "and lists, tuples or dicts of these"
         for name, value in values.items()
         if not is_plain(value)
+    ]
+    # OmegaConf resolves it, twice on its way into an object, and `oc.create` makes any node.
+    problems += [
+        f"info.{name} of the data holds {text!r}, which a config takes for an interpolation; call "
+        "it otherwise (a class is called as its folder)"
+        for name, value in values.items()
+        for text in texts_in(value)
+        if "${" in text
     ]
     if problems:
         raise Refused(*problems)
