@@ -306,7 +306,7 @@ def test_what_is_printed_can_be_read(
     assert "diverging_parts.py:" in out and "torch.log(hidden.relu() + smallest)\n" in out
     head = next(line for line in out.splitlines() if line.startswith("step  "))
     assert head.split() == ["step", "loss", "grad_norm", "lr"]
-    assert "train resume=run trainer.on_nonfinite=skip" in out.splitlines()[-1]
+    assert "resume=run trainer.on_nonfinite=skip" in out.splitlines()[-1]
     out = diagnose(server, healthy, "--step", "1").out
     assert "\nreplayed  from the start of the run\n\nall numbers of step 1 are finite\n" in out
     assert "->" not in out

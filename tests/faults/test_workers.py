@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -138,7 +139,7 @@ def test_shared_memory_that_runs_out() -> None:
     small = "mount -t tmpfs -o size=1m tmpfs /dev/shm"
     if subprocess.run(["unshare", "-rm", "sh", "-c", small], capture_output=True).returncode:
         pytest.skip("needs unshare and mount")
-    program = f"{small} && exec {sys.executable} {worker_rows.__file__}"
+    program = f"{small} && exec {shlex.join([sys.executable, str(worker_rows.__file__)])}"
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", program],
         capture_output=True,
