@@ -304,7 +304,8 @@ def load_best(run: Run, progress: Progress) -> None:
     best = run.checkpoints.best()
     pass_on(run)
     if best is None:
-        run.console.say("Evaluating the last weights: without validation there is no best.")
+        why = "no evaluation was finite" if run.loaders.validation else "there is no validation"
+        run.console.say(f"Evaluating the last weights: {why}, so none is the best.")
         return
     best.load_into(run.trainer.trained, run.trainer.ema.modules if run.trainer.ema else None)
     run.console.say(

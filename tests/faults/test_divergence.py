@@ -478,4 +478,5 @@ def test_what_evaluates_to_nan_never_is_the_best(server: ForkServer, tmp_path: P
     ended = train(server, tmp_path, *words)
     assert ended.code == 0, ended
     assert "the validation loss is nan after step" in ended.out + ended.err
+    assert "no evaluation was finite, so none is the best" in ended.out
     assert not (tmp_path / "run/checkpoints/best.json").exists()
