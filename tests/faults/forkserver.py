@@ -87,9 +87,7 @@ class Process:
             self.kill()
             self.poll(30)
             raise AssertionError(f"still running after {timeout:g} s:\n{self.said()}")
-        out = self.output.with_suffix(".out").read_text(errors="replace")
-        err = self.output.with_suffix(".err").read_text(errors="replace")
-        return Ended(code, out, err, time.monotonic() - self.begun)
+        return Ended(code, self.said(".out"), self.said(), time.monotonic() - self.begun)
 
     def poll(self, timeout: float) -> int | None:
         """The code with which it ended, None when it has not within so many seconds."""
@@ -102,9 +100,12 @@ class Process:
             time.sleep(0.002)
         return self.code
 
-    def said(self) -> str:
-        """What it has written to stderr so far."""
-        return self.output.with_suffix(".err").read_text(errors="replace")
+    def said(self, suffix: str = ".err") -> str:
+        """What it has written to stderr (or stdout) so far; a child killed at birth has no file."""
+        try:
+            return self.output.with_suffix(suffix).read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
 
 
 class ForkServer:
