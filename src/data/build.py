@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import keyed
+from data.answers import ClassAnswer
 from data.info import ImageInfo
 from data.pixels import Fit
 from data.reader import ImageReader
@@ -81,6 +82,7 @@ def stored_splits(
     content = np.ascontiguousarray(pixels) if content is None else content
     info = image_info(
         classes=classes,
+        counts=np.bincount(labels[train], minlength=len(classes)),
         shape=(pixels.shape[1], pixels.shape[2], pixels.shape[3]),
         statistics=(mean, std),
         fit=fit,
@@ -107,16 +109,29 @@ def stored_splits(
 def image_info(
     *,
     classes: Sequence[str],
+    counts: NDArray[np.int64],
     shape: tuple[int, int, int],
     statistics: tuple[tuple[float, ...], tuple[float, ...]],
     fit: Fit,
     parts: Sequence[Indices],
     mark: str,
 ) -> ImageInfo:
-    """Return the description of split images; `shape` is (channels, height, width)."""
+    """Return the description of split images.
+
+    Args:
+        classes: class names.
+        counts: training samples of each class, int64 [C].
+        shape: (channels, height, width).
+        statistics: mean and standard deviation per channel.
+        fit: how other images are brought to this size, see `data.pixels.decode`.
+        parts: sample indices of training, validation and test.
+        mark: fingerprint.
+    """
     return ImageInfo(
         classes=tuple(classes),
         num_classes=len(classes),
+        num_outputs=len(classes),
+        class_counts=tuple(counts.tolist()),
         channels=shape[0],
         height=shape[1],
         width=shape[2],
@@ -135,4 +150,6 @@ def image_info(
             mean=statistics[0],
             std=statistics[1],
         ).node,
+        answer=ClassAnswer(classes).node,
+        about=f"{shape[0]}x{shape[1]}x{shape[2]}, {len(classes)} classes",
     )

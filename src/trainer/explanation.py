@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trainer.errors import Failed, Refused
+from trainer.facts import derived, problem_of
 from trainer.run import Run
 from trainer.samples import allowed, in_range, late_label
 from trainer.task import not_a_tensor
@@ -16,6 +17,8 @@ from trainer.task import not_a_tensor
 LONE = "Expected more than 1 value per channel"
 # A kernel that indexes out of range: at once on the cpu, some steps later on cuda.
 OUT_OF_RANGE = ("out of bounds", "device-side assert")
+# What a model's last layer has one output for, by problem.
+WIDTHS = {"classification": "classes", "multilabel": "labels", "regression": "targets"}
 # What a loss for classes says to labels that are no whole numbers.
 NOT_WHOLE = ("expected target dtype", "expected scalar type Long")
 
@@ -86,12 +89,16 @@ def output_problems(run: Run, outputs: Any) -> list[str]:
 
 
 def column_problems(run: Run, logits: Tensor) -> list[str]:
-    """Logits need a column for each class."""
-    classes = run.splits.info.num_classes
-    if logits.dim() == 2 and logits.shape[1] != classes:
+    """Outputs need a column for each class, label or target."""
+    info = run.splits.info
+    if (problem := problem_of(info)) not in WIDTHS or logits.dim() != 2:
+        return []
+    wanted = derived(info)["num_outputs"] if problem == "regression" else info.num_classes
+    if logits.shape[1] != wanted:
         return [
-            f"the model gives {logits.shape[1]} outputs, but the data has {classes} classes; give "
-            "it their number in its config, as conf/model does: num_classes: ${info.num_classes}"
+            f"the model gives {logits.shape[1]} outputs, but the data has {wanted} "
+            f"{WIDTHS[problem]}; give it their number in its config, as conf/model does: "
+            "num_classes: ${info.num_outputs}"
         ]
     return []
 
@@ -99,7 +106,7 @@ def column_problems(run: Run, logits: Tensor) -> list[str]:
 def target_problems(run: Run, batch: Any) -> list[str]:
     """What is wrong with the target of a batch for a classification."""
     field = getattr(run.task, "target", None)
-    if field is None:
+    if field is None or problem_of(run.splits.info) != "classification":
         return []
     target, whole = batch[field], "give each sample a whole number (int)"
     if not isinstance(target, Tensor):

@@ -12,10 +12,11 @@ from trainer import device as devices
 from trainer.bad_samples import BadSamples
 from trainer.batches import batches
 from trainer.divergence import Divergence
-from trainer.evaluation import figures, style
-from trainer.evaluation.counts import Counts
+from trainer.evaluation import style
+from trainer.facts import about
 from trainer.pasting import nearest, pasteable
 from trainer.progress import Progress
+from trainer.protocols import Measured
 from trainer.recording import MetricsFile, Several
 from trainer.recording.flat import flat
 from trainer.recording.memory import memory_used
@@ -169,11 +170,10 @@ class Journal:
             for split, loader in zip(run.loaders._fields, run.loaders, strict=True)
             if loader is not None
         ]
-        shape = "x".join(str(size) for size in getattr(info, "input_shape", ()))
         say = run.console.say
         say(f"folder  {nearest(run.folder.path)}")
         say(f"device  {devices.describe(run.device)}{half}, torch {torch.__version__}")
-        say(f"data    {' + '.join(sizes)} samples of {shape}, {info.num_classes} classes")
+        say(f"data    {' + '.join(sizes)} samples of {about(info)}")
         say(f"loader  {run.loaders.train.kind}, {self.samples} samples a step")
         if hasattr(run.task, "example"):
             model, inputs, named = run.task.example(one_sample(next(batches(run.loaders.train))))
@@ -222,17 +222,16 @@ class Journal:
         complete = trainer.epoch - 1 if trainer.batch == 0 else trainer.epoch
         self.run.console.evaluated(complete, trainer.steps, measured, best)
 
-    def confused(self, split: str, counts: Counts) -> None:
-        """Show the confusion matrix of a split, as it is at the end.
+    def drawn(self, split: str, measured: Measured) -> None:
+        """Show the figure of a split, such as its confusion matrix, as it is at the end.
 
         It stands one step behind the last: a run that goes on from there tells it again, and
         TensorBoard drops what was told before.
         """
-        figure = figures.confusion_matrix(
-            counts.confusion().numpy(), self.run.splits.info.classes, split
-        )
-        pixels = style.as_pixels(figure)
-        self.recorder.image(self.run.trainer.steps + 1, f"{split}/confusion_matrix", pixels)
+        figure = measured.figure(split)
+        if figure is not None:
+            name = f"{split}/{getattr(measured, 'figure_name', 'figure')}"
+            self.recorder.image(self.run.trainer.steps + 1, name, style.as_pixels(figure))
 
     def samples_picture(self) -> None:
         """Show the first training batch as the model gets it."""
@@ -254,8 +253,8 @@ class Journal:
         say, folder = self.run.console.say, self.run.folder.path
         say("")
         for split, report in reports.items():
-            shown = ("accuracy", "precision", "recall", "f1")
-            figures_shown = "  ".join(f"{name} {report[name]:.4f}" for name in shown)
+            shown = [name for name in report["shown"] if report[name] is not None]
+            figures_shown = "  ".join(f"{name} {report[name]:.4g}" for name in shown)
             say(f"{split:<11} {figures_shown}  ({report['num_samples']:,} samples)")
             baseline = report.get("baseline") or {}
             names = [n for n in baseline if not n.startswith("num_")]

@@ -9,12 +9,11 @@ import torch
 from torch import nn
 
 from trainer.batches import batches
-from trainer.evaluation import Classification, report
-from trainer.evaluation.baselines import MAX_TRAIN, baselines, draw
-from trainer.evaluation.counts import Counts
+from trainer.evaluation import report
+from trainer.evaluation.baselines import MAX_TRAIN, draw
 from trainer.journal import Journal
 from trainer.preemption import Interruption
-from trainer.protocols import Loader
+from trainer.protocols import Evaluation, Loader, Measured
 from trainer.run import Run
 from trainer.seeding import random_state, restore_random_state
 from trainer.task import Task
@@ -29,18 +28,18 @@ def count(
     modules: Mapping[str, nn.Module],
     loader: Loader,
     *,
-    evaluation: Classification,
+    evaluation: Evaluation,
     info: Any,
     device: torch.device,
     context: AbstractContextManager[object],
     keep: bool = False,
     interruption: Interruption | None = None,
-) -> Counts:
+) -> Measured:
     """Run modules over a split, in eval mode; nothing is read back before the end.
 
     Raises GivenUp between two batches once an interruption is requested.
     """
-    counts = evaluation.start(info.num_classes, device, keep=keep, classes=info.classes)
+    counts = evaluation.start(info, device, keep=keep)
     for module in modules.values():
         module.eval()
     with torch.no_grad():
@@ -57,7 +56,7 @@ def count(
 
 def measure(
     run: Run, loader: Loader, *, keep: bool = False, interruption: Interruption | None = None
-) -> Counts:
+) -> Measured:
     """Run the evaluated modules of a run over a split; training goes on afterwards.
 
     Dropout and augmentation go on as if nobody had looked. Raises GivenUp like `count`.
@@ -89,35 +88,36 @@ def evaluate(run: Run, journal: Journal) -> tuple[dict[str, float], dict[str, di
         loader: Loader | None = getattr(run.loaders, split)
         if loader is None:
             continue
-        counts = measure(run, loader, keep=True)
-        values = counts.values()
+        measured = measure(run, loader, keep=True)
+        values = measured.values()
         if not all(math.isfinite(value) for value in values.values()):
             run.console.warn(f"some metrics on {split} are not finite: {values}")
         metrics |= {f"{split}/{name}": value for name, value in values.items()}
-        reports[split] = write_report(run, split, loader, counts)
-        journal.confused(split, counts)
+        report_of = write_report(run, split, loader, measured)
+        reports[split] = {**report_of, "shown": measured.shown}
+        journal.drawn(split, measured)
     return metrics, reports
 
 
-def write_report(run: Run, split: Any, loader: Loader, counts: Counts) -> dict[str, Any]:
+def write_report(run: Run, split: Any, loader: Loader, measured: Measured) -> dict[str, Any]:
     """The files of one split under evaluation/."""
-    dataset, info = getattr(run.splits, split), run.splits.info
+    dataset = getattr(run.splits, split)
     baseline = None
+    beside = getattr(run.evaluation, "beside", None)
     # Of a dict, or of more than two fields, nobody says here which is input and which is target.
     sample = dataset[next(sample_indices(loader))]
     pairs = isinstance(sample, tuple | list) and len(sample) == 2
-    if split == "test" and run.evaluation.baselines and pairs:
+    wanted = getattr(run.evaluation, "baselines", False)
+    if split == "test" and beside is not None and wanted and pairs:
         test = (pair for pair in batches(loader) if isinstance(pair, tuple))
-        baseline = baselines(plain_batches(run), test, seed=run.seed)
+        baseline = beside(plain_batches(run), test, run.seed)
     return report.write(
         run.folder.path,
         split,
-        counts,
-        info.classes,
+        measured,
         indices=list(sample_indices(loader)),
         names=getattr(dataset, "names", None),
-        picture=getattr(dataset, "picture", None),
-        mistakes=run.evaluation.mistakes if split == "test" else 0,
+        picture=getattr(dataset, "picture", None) if split == "test" else None,
         baseline=baseline,
     )
 
@@ -129,7 +129,7 @@ def plain_batches(run: Run) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     for first in range(0, len(chosen), 256):
         pairs = [dataset[index] for index in chosen[first : first + 256]]
         inputs = torch.stack([torch.as_tensor(pair[0]) for pair in pairs])
-        yield inputs, torch.tensor([int(pair[1]) for pair in pairs])
+        yield inputs, torch.stack([torch.as_tensor(pair[1]) for pair in pairs])
 
 
 def sample_indices(loader: Loader) -> Iterator[int]:

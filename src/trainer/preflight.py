@@ -53,7 +53,7 @@ def size_of_state(run: Run) -> int:
 
 def metric_problems(run: Run) -> Iterator[str]:
     """The metric that chooses the best, and those that schedules watch, have to exist."""
-    known = run.evaluation.names(run.splits.info.classes)
+    known = run.evaluation.names(run.splits.info)
     watched = [("scheduler.metric", s.metric) for s in run.trainer.schedules.values() if s.metric]
     if run.evaluation.patience is not None:
         watched.append(("evaluation.patience", run.evaluation.select))
@@ -194,10 +194,8 @@ def evaluation_problems(run: Run) -> Iterator[str]:
             prediction = run.task.predict(run.trainer.modules, batch)
         wrong = column_problems(run, prediction.outputs)
         if not wrong:
-            counts = run.evaluation.start(
-                run.splits.info.num_classes, run.device, classes=run.splits.info.classes
-            )
-            counts.update(
+            measured = run.evaluation.start(run.splits.info, run.device)
+            measured.update(
                 prediction.outputs.float(), prediction.target, prediction.loss, prediction.weight
             )
     except Exception as error:

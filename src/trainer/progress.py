@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainer.evaluation import Classification
+from trainer.protocols import Evaluation
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Progress:
         self.ticked = now
 
     def take(
-        self, values: Mapping[str, float], evaluation: Classification, step: int, epoch: int
+        self, values: Mapping[str, float], evaluation: Evaluation, step: int, epoch: int
     ) -> bool:
         """Remember the values of an evaluation; returns whether they are the best so far.
 
@@ -71,7 +71,7 @@ class Progress:
             self.best_step, self.best_epoch = step, epoch
         return better
 
-    def out_of_patience(self, evaluation: Classification) -> str:
+    def out_of_patience(self, evaluation: Evaluation) -> str:
         """Early stopping: too many evaluations without improvement; "" while there are not."""
         patience = evaluation.patience
         if patience is None or self.stale < patience or self.best is None:

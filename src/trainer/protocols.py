@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     import numpy as np
+    import torch
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -165,11 +168,16 @@ class Reader(Protocol):
     again from a run folder or an export.
     """
 
-    def expand(self, source: str) -> Iterator[str]:
-        """Single inputs from a file, a folder or a glob, one after the other, never all at once."""
+    def expand(self, source: str) -> Iterator[Any]:
+        """Single inputs of one word of a command line, one after the other, never all at once.
+
+        A path, or a triple (name, source, columns): what it is called, what `read` takes, and the
+        columns that the output repeats, such as those of a row of a CSV file. A reader may have
+        `expand_bytes(content)` too, which gives such triples for what standard input brings.
+        """
         ...
 
-    def read(self, source: str | bytes) -> NDArray[Any]:
+    def read(self, source: Any) -> NDArray[Any]:
         """One input as it is stored, such as uint8 [H, W, C]; may be called from several threads.
 
         Raises an error with exit code 7 that names what can't be read.
@@ -180,6 +188,107 @@ class Reader(Protocol):
         """Model input, such as float32 [B, C, H, W]: bit for bit what the dataset gives."""
         ...
 
-    def script(self) -> str:
-        """The source of a predict.py that needs neither torch nor fivestep."""
+    def script(self) -> str | None:
+        """The source of a predict.py that needs neither torch nor fivestep; None for no such."""
+        ...
+
+
+@runtime_checkable
+class Answer(Protocol):
+    """Turns a model's outputs into what a user reads: labels, numbers, boxes; the way out.
+
+    The data names it in `info.answer`, a node as `info.reader` is. One that has
+    `respond(outputs, batch, top)` asks the model itself, as often as it takes: `outputs` turns
+    model input into outputs.
+    """
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names of what is said of each input."""
+        ...
+
+    @property
+    def shape(self) -> Sequence[int | None] | None:
+        """The shape of one output, None for a size that varies; None where any will do."""
+        ...
+
+    def of(self, outputs: NDArray[Any], top: int) -> Iterator[dict[str, Any]]:
+        """For each of the outputs [B, ...] a value for each column; {} where it isn't finite.
+
+        Values are text, numbers, truth values, None, lists and dicts of these, or a picture, uint8
+        [H, W] or [H, W, 3]. `top` is how many of several possible answers are wanted.
+        """
+        ...
+
+
+class Measured(Protocol):
+    """One evaluation of a split: it is fed with batches and asked at the end."""
+
+    @property
+    def shown(self) -> Sequence[str]:
+        """The metrics that the console shows."""
+        ...
+
+    @property
+    def num_samples(self) -> int:
+        """How many samples have been counted."""
+        ...
+
+    def update(
+        self, outputs: Any, target: Any, loss_sum: Tensor | float, weight: Tensor | float
+    ) -> None:
+        """Count one batch; `loss_sum` / `weight` is its mean loss. Doesn't wait for the device."""
+        ...
+
+    def values(self) -> dict[str, float]:
+        """Every metric by name, `loss` first; NaN where one isn't defined."""
+        ...
+
+    def report(
+        self,
+        place: Path,
+        split: str,
+        *,
+        indices: Sequence[int] | None = None,
+        names: Sequence[str] | None = None,
+        picture: Callable[[int], NDArray[np.uint8]] | None = None,
+    ) -> dict[str, Any]:
+        """Write tables and figures into a folder; return what is told beside the values.
+
+        `indices[k]` is the index in the dataset of the k-th sample; `names[i]` and `picture(i)`
+        are of the i-th of the dataset. Single samples are drawn only with `picture`.
+        """
+        ...
+
+    def figure(self, split: str) -> Figure | None:
+        """The one figure that says most, for the recorder; called `figure_name`."""
+        ...
+
+
+class Evaluation(Protocol):
+    """How the models of a problem are judged, and which value chooses between them."""
+
+    problem: str
+    """The `info.problem` that it judges."""
+    select: str
+    """The metric that names the best checkpoint."""
+    every: int
+    """Epochs between two evaluations."""
+    patience: int | None
+    """How many evaluations in a row may fail to improve; None for any number."""
+
+    def names(self, info: Any) -> tuple[str, ...]:
+        """Every name that `select` may have."""
+        ...
+
+    def start(self, info: Any, device: torch.device | str, *, keep: bool = False) -> Measured:
+        """Begin an evaluation; with `keep` of every single sample too."""
+        ...
+
+    def better(self, new: float, old: float | None) -> bool:
+        """Whether a value of `select` is better than the best before (None: there was none)."""
+        ...
+
+    def improved(self, new: float, old: float | None) -> bool:
+        """Whether it is better by as much as `patience` asks."""
         ...

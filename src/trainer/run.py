@@ -18,7 +18,7 @@ from trainer.export import Nothing
 from trainer.loop import Trainer
 from trainer.options import ParameterOptions, TrainerOptions
 from trainer.precision import Precision
-from trainer.protocols import Loader, Loaders, Reader, Recorder, Splits
+from trainer.protocols import Evaluation, Loader, Loaders, Reader, Recorder, Splits
 from trainer.recording import Console, Silent
 from trainer.schedule import Plan, Schedule, warmup_steps
 from trainer.splits import refuse_unfit
@@ -43,7 +43,7 @@ class Run:
     loaders: Loaders
     trainer: Trainer
     plan: Plan
-    evaluation: Classification
+    evaluation: Evaluation
     checkpoints: Checkpoints
     recorder: Callable[..., Recorder]
     console: Console
@@ -92,7 +92,7 @@ def setup(
     schedule: MakeSchedule | None = None,
     options: TrainerOptions | None = None,
     parameter_options: ParameterOptions | None = None,
-    evaluation: Classification | None = None,
+    evaluation: Evaluation | None = None,
     checkpoints: Callable[..., Checkpoints] = Checkpoints,
     recorder: Callable[..., Recorder] = Silent,
     folder: RunFolder | None = None,

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainer.facts import problem_of
 from trainer.run import Run
 
 SPLITS = ("train", "validation", "test")
@@ -14,6 +15,8 @@ SPLITS = ("train", "validation", "test")
 
 def labels_at_hand(run: Run, dataset: Any) -> Tensor | None:
     """All class labels of a dataset as int64 [N], where they can be had without reading samples."""
+    if problem_of(run.splits.info) != "classification":
+        return None
     labels = getattr(dataset, "labels", getattr(dataset, "targets", None))
     tensors, target = getattr(dataset, "tensors", None), getattr(run.task, "target", 1)
     if labels is None and isinstance(tensors, tuple) and isinstance(target, int):
@@ -78,6 +81,8 @@ def late_label(run: Run, steps_back: int) -> str:
     Looks at the batches of the last steps, then at the splits that are evaluated; only where the
     labels were not at hand before.
     """
+    if problem_of(run.splits.info) != "classification":
+        return ""
     trainer, loader = run.trainer, run.loaders.train
     end = trainer.epoch * len(loader) + trainer.batch
     first = max(0, end - steps_back * run.options.accumulate)

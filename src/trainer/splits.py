@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from trainer.errors import Refused
+from trainer.facts import problem_of
 
 FIELDS = ("train", "validation", "test", "info")
 
@@ -36,6 +37,8 @@ def size_problems(splits: Any) -> Iterator[str]:
 
 def info_problems(info: Any) -> Iterator[str]:
     """What is missing or wrong in what the data says of itself."""
+    if problem_of(info) not in ("classification", "multilabel"):
+        return
     missing = [name for name in ("classes", "num_classes") if not hasattr(info, name)]
     if missing:
         yield (
@@ -46,7 +49,7 @@ def info_problems(info: Any) -> Iterator[str]:
     classes, number = info.classes, info.num_classes
     if not isinstance(number, int) or isinstance(number, bool):
         yield f"info.num_classes of the data is {number!r}; it has to be a whole number (int)"
-    elif number < 2:
+    elif number < 2 and problem_of(info) == "classification":
         yield f"info.num_classes of the data is {number}; classification needs two or more"
     elif len(classes) != number:
         yield (

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from trainer.errors import Refused
-from trainer.evaluation import Classification
 from trainer.precision import Precision
-from trainer.protocols import Loaders, Reader, Splits
+from trainer.protocols import Evaluation, Loaders, Reader, Splits
 from trainer.task import Task
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Trained:
     info: Any  # what the data said of itself: classes, num_classes, input_shape, reader ...
     task: Task
     modules: Mapping[str, nn.Module]
-    evaluation: Classification
+    evaluation: Evaluation
     precision: Precision
     reader: Reader | None  # None where the data doesn't say how a file becomes an input
     device: torch.device

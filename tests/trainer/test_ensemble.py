@@ -35,7 +35,7 @@ RATES = ("0.001", "0.01", "0.003")  # the best is neither the first nor the last
 def train(folder: Path, *words: str) -> Path:
     """A finished run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trainer.evaluation.report._write_figures", lambda *_: None)
+        patch.setattr("trainer.evaluation.class_report.write_figures", lambda *_: None)
         assert main(["train", *QUICK, *words, f"run.dir={folder}"]) == 0
     return folder
 

@@ -31,7 +31,7 @@ Measure a trained model again: on its own test split, or on what is named.
 Nothing in the run's folder changes."""
 KEYS = ("split", "data", "loader")
 SPLITS = ("test", "validation", "train", "all")
-SCORES = ("accuracy", "precision", "recall", "f1")
+SCORES = {"label", "precision", "recall", "f1", "support"}  # of a class
 WORST = 10  # classes that are shown
 
 
@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> int:
     artefact = artefact_of(run, arguments.artefact, arguments.trust)
     overrides = [*arguments.overrides]
     if arguments.other:
-        overrides += form_of_images(run, overrides, whole=arguments.split == "all")
+        overrides += form_of_data(run, overrides, whole=arguments.split == "all")
     from trainer.config.reopen import reopen
     from trainer.inference.evaluating import measure
 
@@ -59,10 +59,11 @@ def main(words: Sequence[str]) -> int:
         found = measure(trained, arguments.split, other=arguments.other, artefact=artefact)
     finally:
         close(trained)
-    report = summary(found, trained.info.classes)
+    report = summary(found)
     if place is not None:
         write(place, found, trained)
     if arguments.json:
+        del report["shown"]
         print(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         told(report, notes(trained, arguments, report))
@@ -136,31 +137,41 @@ def artefact_of(run: Path, form: str | None, trusted: Sequence[str]) -> Any:
     return load_artefact(export, form, trusted)
 
 
-def form_of_images(run: Path, words: Sequence[str], *, whole: bool) -> list[str]:
-    """What goes without saying for a folder of other images: the form that the model knows.
+def form_of_data(run: Path, words: Sequence[str], *, whole: bool) -> list[str]:
+    """What goes without saying for other data of the same kind: the form that the model knows.
 
     With `whole` nothing is kept back from them, so that there may be few of a class.
     """
     from trainer.storage.folder import RunFolder
 
     folder = RunFolder.open(run)
+    stored = folder.read_config().config.get("data") or {}
     chosen = [word for word in words if word.startswith("data=")]
-    images = chosen[-1] == "data=images" if chosen else is_images(folder.read_config().config)
+    images = chosen[-1] == "data=images" if chosen else is_images(stored)
+    values: dict[str, Any] = {}
+    if whole and (images or not chosen):
+        kept_back = {"validation": 0, "test": 0, "splits": "null", "split": "random"}
+        values = {key: value for key, value in kept_back.items() if images or key in stored}
+        if images:
+            values = {"validation": 0, "test": 0}
     if not images:
-        return []
-    values: dict[str, Any] = {"validation": 0, "test": 0} if whole else {}
+        return unless_given(values, words)
     reader = folder.read_info()[0].get("reader")
     if isinstance(reader, dict) and {"height", "width", "channels", "fit"} <= set(reader):
         values["size"] = f"[{reader['height']},{reader['width']}]"
         values |= {key: reader[key] for key in ("channels", "fit")}
+    return unless_given(values, words)
+
+
+def unless_given(values: Mapping[str, Any], words: Sequence[str]) -> list[str]:
+    """Overrides for the keys of `data` that no word names."""
     given = {word.partition("=")[0] for word in words}
     return [f"data.{key}={value}" for key, value in values.items() if f"data.{key}" not in given]
 
 
-def is_images(config: Mapping[str, Any]) -> bool:
+def is_images(data: Mapping[str, Any]) -> bool:
     """Whether a run was trained on a folder of images."""
-    data = config.get("data")
-    return isinstance(data, dict) and data.get("_target_") == "data.images.images"
+    return data.get("_target_") == "data.images.images"
 
 
 def close(trained: "Trained") -> None:
@@ -170,29 +181,30 @@ def close(trained: "Trained") -> None:
             loader.close()
 
 
-def summary(found: "Measurement", classes: Sequence[str]) -> dict[str, Any]:
+def summary(found: "Measurement") -> dict[str, Any]:
     """All numbers, under the keys of evaluation/test.json; what is not finite is null."""
-    counts = found.counts
-    values = {n: v if math.isfinite(v) else None for n, v in counts.values().items()}
+    measured: Any = found.measured
+    values = {n: v if math.isfinite(v) else None for n, v in measured.values().items()}
+    details = measured.details() if hasattr(measured, "details") else {}
     return {
         "split": found.split,
         **values,
-        "num_samples": counts.num_samples,
-        "classes": [str(name) for name in classes],
-        "per_class": counts.per_class(classes),
-        "confusion_matrix": counts.confusion().tolist(),
+        "num_samples": measured.num_samples,
+        **details,
+        "shown": list(measured.shown),
     }
 
 
 def notes(trained: "Trained", arguments: Any, report: Mapping[str, Any]) -> list[str]:
     """What one has to know to read the numbers."""
     found = []
-    value = trained.metrics.get("test/accuracy")
-    if value is not None and (arguments.other or arguments.artefact):
-        found.append(f"test at the end of training: accuracy {value:.4f}")
+    for name in report["shown"][:1]:
+        value = trained.metrics.get(f"test/{name}")
+        if value is not None and (arguments.other or arguments.artefact):
+            found.append(f"test at the end of training: {name} {value:.4f}")
     if arguments.split in ("train", "all") and not arguments.other:
         found.append("among them the samples that it was trained on")
-    classes = report["per_class"]
+    classes = report.get("per_class", ())
     absent = sum(row["support"] == 0 for row in classes)
     if absent:
         found.append(f"{absent} of {len(classes)} classes have no samples; averages take them as 0")
@@ -202,19 +214,21 @@ def notes(trained: "Trained", arguments: Any, report: Mapping[str, Any]) -> list
 def told(report: Mapping[str, Any], beside: Sequence[str]) -> None:
     """Print the line that training ends with, and the classes that are worst."""
     width = tables.width_of(sys.stdout)
-    pieces = [f"{name} {report[name]:.4f}" for name in SCORES]
+    pieces = [f"{n} {report[n]:.4f}" for n in report["shown"] if report[n] is not None]
     pieces.append(f"({report['num_samples']:,} samples)")
     for line in (
         *in_lines(report["split"], pieces, width),
         *(f"{'':11} {note}" for note in beside),
     ):
         print(line)
+    if SCORES - {*next(iter(report.get("per_class", ())), ())}:
+        return
     seen = [row for row in report["per_class"] if row["support"]]
     worst = sorted(seen, key=lambda row: row["f1"])[:WORST]
     columns = [tables.Column("class", [tables.printable(r["label"]) for r in worst], least=8)]
     columns += [
         tables.Column(name, [f"{row[name]:.4f}" for row in worst], right=True)
-        for name in SCORES[1:]
+        for name in ("precision", "recall", "f1")
     ]
     columns.append(
         tables.Column("samples", [f"{row['support']:,}" for row in worst], right=True, rank=1)
@@ -249,12 +263,10 @@ def write(place: Path, found: "Measurement", trained: "Trained") -> None:
         report.write(
             building,
             cast(Any, found.split),
-            found.counts,
-            trained.info.classes,
+            found.measured,
             indices=found.indices,
             names=getattr(found.dataset, "names", None),
             picture=getattr(found.dataset, "picture", None),
-            mistakes=trained.evaluation.mistakes,
         )
         with writing(place):
             (building / "evaluation").rename(place)

@@ -1,4 +1,4 @@
-"""`fivestep predict`: what a trained model says of pictures that it has never seen."""
+"""`fivestep predict`: what a trained model says of inputs that it has never seen."""
 
 import sys
 from collections.abc import Sequence
@@ -16,12 +16,15 @@ from trainer.inference.sources import STANDARD_INPUT, inputs
 from trainer.inference.stream import Predictor, rows
 
 ABOUT = """\
-Say what each input is, with its probability.
+Say what the model makes of each input: its class and how probable that is,
+its numbers, its boxes ...
 
 RUN is the folder of a run, or an export folder copied anywhere. INPUTS are
-files, folders, globs, or - for standard input: a list of these, one a line, or
-one picture. An input that can't be read is told, and the others go on; the
-exit code is 7 then."""
+what the data was made of: files, folders, globs; a CSV file for each of its
+rows; for a model of texts the text itself; or - for standard input: a list of
+these, one a line, or the content of one. A CSV file comes back with the
+answers as new columns: --output FILE.csv. An input that can't be read is
+told, and the others go on; the exit code is 7 then."""
 NAMED = 20  # inputs that can't be read and are named on standard error
 
 
@@ -32,12 +35,14 @@ def main(words: Sequence[str]) -> int:
         writer = writer_of(arguments)
         predictor = predictor_of(arguments)
         items = inputs(arguments.inputs, predictor.reader, binary_stdin())
-        overview = Overview(predictor.classes)
+        columns = predictor.answer.columns
+        overview = Overview(columns)
         # Rows on the same terminal would run through the bar.
         shown = not (isinstance(writer, output.Stream) and sys.stdout.isatty())
         count = counter(arguments.inputs, predictor)
         progress = stack.enter_context(Progress(sys.stderr, count, shown=shown))
         if writer is not None:
+            writer.begin(columns)
             stack.enter_context(writer)
         try:
             for row in rows(items, predictor, batch_size=arguments.batch_size, top=arguments.top):

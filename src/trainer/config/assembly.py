@@ -16,6 +16,7 @@ from trainer.config.compose import resolved as as_far_as_known
 from trainer.config.drift import Drift
 from trainer.config.trust import targets_in, texts_in
 from trainer.errors import Refused
+from trainer.facts import derived
 from trainer.options import ParameterOptions, TrainerOptions
 from trainer.pasting import pasteable
 from trainer.protocols import Splits
@@ -161,7 +162,7 @@ def facts(info: Any) -> dict[str, Any]:
             f"the data's info is a {type(info).__name__}; return a dataclass with classes, "
             "num_classes and the sizes that models need"
         )
-    values = asdict(info)
+    values = derived(info) | asdict(info)
     problems = [
         f"info.{name} of the data ({value!r}) holds more than plain values; use int, float, str, "
         "and lists, tuples or dicts of these"

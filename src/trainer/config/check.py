@@ -19,6 +19,7 @@ from trainer.config.compose import resolved
 from trainer.config.targets import locate
 from trainer.config.values import is_tensor, members, problems_of
 from trainer.errors import Refused
+from trainer.facts import DERIVED
 
 # What the door adds: these are called again later, with what is only known then.
 PARTIAL = ("loader", "optimizer", "scheduler", "checkpoint", "recorder")
@@ -229,7 +230,7 @@ def info_fields(data: Any) -> list[str] | None:
         return None
     hint = Hints(data).of("return")
     shapes = [kind for kind in get_args(hint) if is_dataclass(kind)]
-    return [field.name for field in fields(shapes[0])] if shapes else None
+    return [*DERIVED, *(field.name for field in fields(shapes[0]))] if shapes else None
 
 
 def texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -20,14 +20,14 @@ from trainer.errors import Refused, nothing_started
 from trainer.options import TrainerOptions
 from trainer.pasting import nearest, pasteable
 from trainer.precision import Precision
-from trainer.protocols import Loaders, Reader, Splits
+from trainer.protocols import Loaders, Splits
 from trainer.run import make_loaders, prepare_device
 from trainer.seeding import derive, seed_all
 from trainer.splits import refuse_unfit
 from trainer.storage.checkpoint import Checkpoint, Checkpoints
 from trainer.storage.folder import RunFolder
 from trainer.storage.signature import Origin
-from trainer.storage.stored_info import OWN_READERS
+from trainer.storage.stored_info import OWN_NODES
 from trainer.task import Task
 from trainer.trained import Trained
 
@@ -90,7 +90,7 @@ def reopen(
             modules=dict(task.named_children()),
             evaluation=make(config, "evaluation"),
             precision=Precision(options.precision, chosen, None, None),
-            reader=make_reader(node, names) if node else None,
+            reader=make_part(node, names) if node else None,
             device=chosen,
             step=checkpoint.step,
             metrics=stored.folder.read_status().get("metrics") or {},
@@ -144,21 +144,19 @@ def build_data(config: DictConfig, device: torch.device) -> tuple[Splits, Loader
     return splits, make_loaders(splits, partial_of(config, "loader"), seed, device)
 
 
-def make_reader(node: Mapping[str, Any], trusted: Sequence[str] = ()) -> Reader:
-    """The reader that an info.json or a manifest names; raises Refused for one nobody vouches for.
+def make_part(node: Mapping[str, Any], trusted: Sequence[str] = ()) -> Any:
+    """The reader or answer that an info.json or a manifest names; raises Refused where nobody does.
 
-    fivestep's own readers pass, and what `trusted` lists.
+    fivestep's own pass, and what `trusted` lists.
     """
-    unknown = sorted({*targets_of(node)} - {*OWN_READERS, *shipped_targets(), *trusted})
+    unknown = sorted({*targets_of(node)} - {*OWN_NODES, *shipped_targets(), *trusted})
     if unknown:
         options = " ".join(f"--trust {name}" for name in unknown)
         raise Refused(
             f"the data is read by {', '.join(unknown)}, which is not fivestep's own and would be "
             f"run; if you know where it comes from, add {options}"
         )
-    config = OmegaConf.create({"reader": dict(node)})
-    reader: Reader = make(config, "reader")
-    return reader
+    return make(OmegaConf.create({"node": dict(node)}), "node")
 
 
 def targets_of(node: Any) -> Sequence[str]:

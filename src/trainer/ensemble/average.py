@@ -20,10 +20,12 @@ from trainer.ensemble.same_data import (
 )
 from trainer.errors import Refused
 from trainer.evaluation import Classification
+from trainer.evaluation.class_report import predictions as predictions_table
 from trainer.evaluation.counts import Counts
-from trainer.evaluation.report import predictions as predictions_table
+from trainer.facts import problem_of
 from trainer.measuring import sample_indices
-from trainer.protocols import Loader, Loaders
+from trainer.pasting import nearest
+from trainer.protocols import Evaluation, Loader, Loaders
 from trainer.trained import Trained
 
 Split = Literal["test", "validation"]
@@ -141,16 +143,18 @@ def evaluate(
     """
     average, found = Average(), dict[Path, dict[str, float]]()
     first: Seen | None = None
-    evaluation = Classification()
+    evaluation: Evaluation = Classification()
+    info: Any = None
     for group in alike(members):
         data: Data | None = None
         try:
             for folder, config in group:
                 trained = open_run(folder, data is None)
+                refuse_other_problem(folder, trained)
                 data = data or data_of(trained, config, split)
                 seen = Seen(folder, [str(name) for name in trained.info.classes], data.samples)
                 if first is None:
-                    first, evaluation = seen, trained.evaluation
+                    first, evaluation, info = seen, trained.evaluation, trained.info
                 refuse_changed(folder, trained.info, data.splits.info)
                 refuse_learnt(seen, names_of(data.splits.train), split)
                 refuse_unlike(first, seen, split)
@@ -164,17 +168,27 @@ def evaluate(
                 close(data.loaders)
     assert first is not None
     result = average.result()
-    counts = evaluation.start(len(first.classes), "cpu", classes=first.classes)
-    counts.update(result.probability.log(), result.target, 0.0, 0.0)
+    averaged = evaluation.start(info, "cpu")
+    assert isinstance(averaged, Counts)
+    averaged.update(result.probability.log(), result.target, 0.0, 0.0)
     return Outcome(
         split=split,
         classes=first.classes,
         members=[found[folder] for folder, _ in members],
         predictions=result,
         predicted_by=(int(average.members.min()), int(average.members.max())),
-        counts=counts,
-        metrics=values(counts, result),
+        counts=averaged,
+        metrics=values(averaged, result),
     )
+
+
+def refuse_other_problem(folder: Path, trained: Trained) -> None:
+    """Raise Refused for what is no classifier: probabilities are what is averaged."""
+    if (problem := problem_of(trained.info)) != "classification":
+        raise Refused(
+            f"{nearest(folder)} was trained for {problem}, and an ensemble averages the "
+            "probabilities of classifiers; leave it out"
+        )
 
 
 def alike(
@@ -199,9 +213,8 @@ def close(loaders: Loaders) -> None:
 
 def predict(trained: Trained, data: Data) -> tuple[Predictions, Counts]:
     """What one model says of a split: softmax in float64 of outputs in float32, on the CPU."""
-    counts = trained.evaluation.start(
-        trained.info.num_classes, "cpu", keep=True, classes=trained.info.classes
-    )
+    counts = trained.evaluation.start(trained.info, "cpu", keep=True)
+    assert isinstance(counts, Counts)
     probabilities, targets = [], []
     with torch.no_grad():
         for batch in batches(data.loader):

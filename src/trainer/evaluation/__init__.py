@@ -1,15 +1,17 @@
-"""What a trained classifier is worth: counts on the device, metrics, baselines, figures, report.
+"""What a trained model is worth: metrics on the device, baselines, figures, reports; by problem.
 
 Its names are looked up when they are asked for: what only draws needs no torch.
 """
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["Classification", "Counts"]
+__all__ = ["Classification", "Counts", "MultiLabel", "Regression"]
 
 if TYPE_CHECKING:
     from trainer.evaluation.classification import Classification
     from trainer.evaluation.counts import Counts
+    from trainer.evaluation.multilabel import MultiLabel
+    from trainer.evaluation.regression import Regression
 
 
 def __getattr__(name: str) -> Any:
@@ -18,5 +20,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'trainer.evaluation' has no attribute {name!r}")
     from importlib import import_module
 
-    home = "classification" if name == "Classification" else "counts"
-    return getattr(import_module(f"trainer.evaluation.{home}"), name)
+    return getattr(import_module(f"trainer.evaluation.{name.lower()}"), name)

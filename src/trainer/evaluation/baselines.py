@@ -48,8 +48,8 @@ def baselines(
 
     Raises Failed where a split is empty or an input is not finite, Refused where the two differ.
     """
-    inputs, labels = _reservoir(train, max_train, seed, "training")
-    queries, truth = _reservoir(test, max_test, seed + 1, "test")
+    inputs, labels = reservoir(train, max_train, seed, "training")
+    queries, truth = reservoir(test, max_test, seed + 1, "test")
     if inputs.shape[1] != queries.shape[1]:
         raise Refused(
             f"training inputs have {inputs.shape[1]} values and test inputs {queries.shape[1]}; "
@@ -90,20 +90,22 @@ def _logistic_regression(inputs: Array, labels: Array, queries: Array, truth: Ar
     return float(np.mean(model.predict(scaler.transform(queries)) == truth))
 
 
-def _reservoir(batches: Iterable[Batch], cap: int, seed: int, split: str) -> tuple[Array, Array]:
+def reservoir(batches: Iterable[Batch], cap: int, seed: int, split: str) -> tuple[Array, Array]:
     """A uniform sample of at most `cap` rows of a stream of unknown length (Vitter's algorithm R).
 
-    With no more than `cap` rows, all of them in their order.
+    With no more than `cap` rows, all of them in their order. Targets are int64 [N] or float [N, T].
     """
     generator = np.random.default_rng(seed)
     rows: Array | None = None
-    labels = np.empty(0, dtype=np.int64)
+    labels: Array = np.empty(0, dtype=np.int64)
     seen = 0
     for inputs, target in batches:
         flat = _features(inputs)
         if rows is None:
             cap = max(1, min(cap, MAX_VALUES // max(1, flat.shape[1])))
-            rows, labels = np.empty((cap, flat.shape[1]), np.float32), np.empty(cap, np.int64)
+            rows = np.empty((cap, flat.shape[1]), np.float32)
+            kind = np.float64 if target.is_floating_point() else np.int64
+            labels = np.empty((cap, *target.shape[1:]), kind)
         if flat.shape[1] != rows.shape[1]:
             raise Refused(
                 f"{split} inputs of {rows.shape[1]} and of {flat.shape[1]} values; baselines need "

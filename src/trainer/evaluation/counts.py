@@ -1,8 +1,8 @@
 """What is counted while a model is evaluated: on the device, without waiting for it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -10,20 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainer.errors import Failed, Refused
+from trainer.evaluation.kept import Kept
 from trainer.evaluation.scores import Scores, scores
 from trainer.evaluation.sums import Metric, Number, Sum, measure
+from trainer.evaluation.writing import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PER_CLASS = ("precision", "recall", "f1")
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What was kept of every sample, in the order of evaluation; arrays [N] on the CPU."""
-
-    target: NDArray[np.int64]
-    prediction: NDArray[np.int64]
-    probability: NDArray[np.float32]  # that the model gave to its prediction
-    probability_of_target: NDArray[np.float32]
 
 
 class Counts:
@@ -35,8 +30,12 @@ class Counts:
 
     `metrics` maps a name to a callable(outputs, target) -> (sum, count), accumulated likewise.
     `selected` is a score of one class, such as "recall/7", to be among the values; `classes` has
-    the labels that it is looked up in (without it: "0", "1", ...).
+    the labels that it is looked up in (without it: "0", "1", ...). `mistakes` is how many of the
+    worst mistakes a report draws.
     """
+
+    shown = ("accuracy", "precision", "recall", "f1")
+    figure_name = "confusion_matrix"
 
     def __init__(
         self,
@@ -47,6 +46,7 @@ class Counts:
         metrics: Mapping[str, Metric] | None = None,
         selected: str | None = None,
         classes: Sequence[str] | None = None,
+        mistakes: int = 25,
     ) -> None:
         if num_classes < 2:
             raise Refused(
@@ -56,6 +56,7 @@ class Counts:
             raise ValueError(f"{len(classes)} labels for {num_classes} classes")
         self.num_classes = num_classes
         self.keeps = keep
+        self._mistakes = mistakes
         self._selected = selected
         self._classes = list(classes or map(str, range(num_classes)))
         self._metrics = dict(metrics or {})
@@ -146,6 +147,46 @@ class Counts:
             raise ValueError("nothing was kept: start the evaluation with keep=True")
         columns = [torch.cat(column).cpu().numpy() for column in zip(*self._kept, strict=True)]
         return Kept(*columns)
+
+    def report(
+        self,
+        place: Path,
+        split: str,
+        *,
+        indices: Sequence[int] | None = None,
+        names: Sequence[str] | None = None,
+        picture: Picture | None = None,
+    ) -> dict[str, Any]:
+        """Write figures and, with `keep`, predictions and mistakes; return `details`."""
+        from trainer.evaluation.class_report import write_details, write_figures
+
+        write_figures(place, split, self.confusion().numpy(), self.per_class(), self._classes)
+        if self.keeps:
+            write_details(
+                place,
+                split,
+                self.kept(),
+                self._classes,
+                indices=indices,
+                names=names,
+                picture=picture,
+                mistakes=self._mistakes,
+            )
+        return self.details()
+
+    def details(self) -> dict[str, Any]:
+        """The numbers of each class, and the confusion matrix."""
+        return {
+            "classes": [str(name) for name in self._classes],
+            "per_class": self.per_class(),
+            "confusion_matrix": self.confusion().tolist(),
+        }
+
+    def figure(self, split: str) -> "Figure":
+        """The confusion matrix as a figure."""
+        from trainer.evaluation import figures
+
+        return figures.confusion_matrix(self.confusion().numpy(), self._classes, split)
 
     def _scores(self) -> Scores:
         return scores(self._totals()[0])

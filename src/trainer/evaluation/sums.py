@@ -50,6 +50,13 @@ class Sum:
         return float(bits.view(torch.float64))
 
 
+def mean_of(total: Sum, weight: Sum) -> float:
+    """What a sum is on average; NaN without weight. Waits for the device."""
+    parts = torch.cat([total.bits(), weight.bits()]).cpu()
+    number = weight.value(parts[1])
+    return total.value(parts[0]) / number if number else float("nan")
+
+
 def measure(name: str, metric: Metric, outputs: Tensor, target: Tensor) -> tuple[Number, Number]:
     """Call a user's metric on one batch; raises Failed for what is no (sum, count)."""
     try:

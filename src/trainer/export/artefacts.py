@@ -169,8 +169,8 @@ class Artefacts:
         split, loader = proof.split_of(trained, ("test", "validation", "train"))
         content["metrics"] = metrics.measure(cases, subject, trained, split, loader, self.samples)
         proof.conclude(cases)
-        pictures = preprocessing.pictures_of(trained)
-        if pictures and (problem := preprocessing.reader_problem(trained, subject, pictures)):
+        samples = preprocessing.samples_of(trained)
+        if samples and (problem := preprocessing.reader_problem(trained, subject, samples)):
             proof.refuse_all(cases, problem)
         for case in cases:
             proof.measure_latency(case, subject, batch, self.latency)
@@ -178,8 +178,8 @@ class Artefacts:
                 found = {**case.figures(), **told[case.form]}
                 content["artefacts"][case.form] = entry_of(building, FILES[case.form], found)
         for case in cases:
-            if case.form == "onnx" and case.refusal is None and pictures:
-                bundle(trained, subject, building, content, case, pictures)
+            if case.form == "onnx" and case.refusal is None and samples:
+                bundle(trained, subject, building, content, case, samples)
 
 
 def bundle(
@@ -188,7 +188,7 @@ def bundle(
     building: Path,
     content: dict[str, Any],
     case: Case,
-    pictures: Sequence[NDArray[Any]],
+    samples: Sequence[NDArray[Any]],
 ) -> None:
     """Write `predict.py` beside the ONNX file, and try the two of them, by themselves."""
     from trainer.export import preprocessing
@@ -199,12 +199,14 @@ def bundle(
     if "external" in content["artefacts"]["onnx"]:
         return  # it takes a model of one file
     assert trained.reader is not None
-    few = pictures[: preprocessing.SHOWN]
+    few = samples[: preprocessing.SHOWN]
     try:
         source, inputs = trained.reader.script(), trained.reader.batch(few)
     except Exception as error:  # a reader may be the user's own
         problem: str | None = f"the reader gives no {preprocessing.PREDICT}: {told_by(error)}"
     else:
+        if source is None:
+            return  # `fivestep predict` reads such inputs
         write_text(building / preprocessing.PREDICT, source)
         write_manifest(building, content)
         logits = subject.outputs(inputs)

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainer.facts import ACTIVATIONS, answer_node, problem_of
 from trainer.storage import atomic
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ def described(trained: Trained, subject: Subject | None) -> dict[str, Any]:
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     run = {"name": trained.folder.absolute().name, "step": trained.step, "exported": now}
     content: dict[str, Any] = {
-        "classes": [str(name) for name in trained.info.classes],
+        "classes": [str(name) for name in getattr(trained.info, "classes", ())],
         "inputs": [],
         "output": {},
         "reader": None if node is None else dict(node),
+        "answer": answer_node(trained.info),
         "artefacts": {},
         "failed": {},
         "metrics": {},
@@ -36,7 +38,7 @@ def described(trained: Trained, subject: Subject | None) -> dict[str, Any]:
             "name": subject.output,
             "dtype": "float32",
             "shape": [None, *subject.output_shape[1:]],
-            "activation": "softmax",
+            "activation": ACTIVATIONS.get(problem_of(trained.info)),
         }
     return content
 

@@ -17,7 +17,7 @@ from trainer.errors import Refused
 from trainer.export.formats import FILES
 from trainer.storage import atomic
 from trainer.storage.signature import Origin, origin, sign
-from trainer.storage.stored_info import is_reader, refuse_interpolation
+from trainer.storage.stored_info import is_node, refuse_interpolation
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -35,6 +35,7 @@ class Manifest:
     inputs: list[dict[str, Any]]  # name, dtype, shape (None: may vary), dimensions (their names)
     output: dict[str, Any]  # name, dtype, shape, activation that makes probabilities of it
     reader: dict[str, Any] | None  # how a file becomes an input
+    answer: dict[str, Any]  # what the outputs mean
     artefacts: dict[str, dict[str, Any]]  # by form: file, size, sha256, parity, metrics ...
     failed: dict[str, str]  # by form: why there is none
     metrics: dict[str, float]  # of the model itself, measured beside the artefacts
@@ -75,9 +76,13 @@ def read_manifest(folder: Path) -> Manifest:
     whose = origin(_text(content), str(signature), NAME)
     if whose == "tampered":
         raise Refused(_damaged(path, "it was changed after it was signed"))
-    refuse_interpolation(content["reader"], whose, path)
-    names = ("classes", "inputs", "output", "reader", "artefacts", "failed", "metrics", "run")
-    return Manifest(**{name: content[name] for name in names}, origin=whose)
+    for name in ("reader", "answer"):
+        refuse_interpolation(content[name], whose, path)
+    described = {
+        name: content[name] for name in ("classes", "inputs", "output", "reader", "answer")
+    }
+    proven = {name: content[name] for name in ("artefacts", "failed", "metrics", "run")}
+    return Manifest(**described, **proven, origin=whose)
 
 
 def files_of(entry: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
@@ -118,7 +123,9 @@ def _well_formed(content: Mapping[str, Any]) -> bool:
     if not all(isinstance(content.get(name), kind) for name, kind in kinds.items()):
         return False
     return (
-        is_reader(content["reader"])
+        is_node(content["reader"])
+        and isinstance(content.get("answer"), dict)
+        and is_node(content["answer"])
         and all(isinstance(each, str) for each in content["classes"])
         and all(isinstance(each, dict) and _is_input(each) for each in content["inputs"])
         and all(form in FILES and _is_entry(e) for form, e in content["artefacts"].items())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from trainer.export.subject import Subject
     from trainer.trained import Trained
 
-MOST = 64  # pictures that are read again
+MOST = 64  # samples that are read again
 SHOWN = 4  # pictures that go through the bundle
 ORDER = ("validation", "test", "train")
 PREDICT = "predict.py"
@@ -44,29 +44,33 @@ runpy.run_path({script!r}, run_name="__main__")
 """
 
 
-def pictures_of(trained: Trained) -> list[NDArray[Any]]:
-    """The first pictures that are evaluated, as they are stored; empty where there are none."""
+def samples_of(trained: Trained) -> list[NDArray[Any]]:
+    """The first samples that are evaluated, as the reader gives them; empty where there are none.
+
+    A dataset has them as `raw(index)`, or where they are pictures as `picture(index)`.
+    """
     split, loader = split_of(trained, ORDER)
-    picture = getattr(getattr(trained.splits, split, None), "picture", None)
-    if trained.reader is None or picture is None:
+    dataset = getattr(trained.splits, split, None)
+    raw = getattr(dataset, "raw", None) or getattr(dataset, "picture", None)
+    if trained.reader is None or raw is None:
         return []
-    return [picture(index) for index in loader.indices(0, 0)[:MOST]]
+    return [raw(index) for index in loader.indices(0, 0)[:MOST]]
 
 
 def reader_problem(
-    trained: Trained, subject: Subject, pictures: Sequence[NDArray[Any]]
+    trained: Trained, subject: Subject, samples: Sequence[NDArray[Any]]
 ) -> str | None:
-    """What is wrong where the reader gives other inputs for the pictures than were evaluated."""
+    """What is wrong where the reader gives other inputs for the samples than were evaluated."""
     split, loader = split_of(trained, ORDER)
     assert trained.reader is not None and trained.splits is not None
     if split == "train":  # its loader augments; the dataset gives samples as evaluation sees them
-        indices = loader.indices(0, 0)[: len(pictures)]
+        indices = loader.indices(0, 0)[: len(samples)]
         expected = np.stack([np.asarray(trained.splits.train[index][0]) for index in indices])
     else:
         batch = on_cpu(next(batches(loader)))
-        expected = subject.arrays(batch)[0][: len(pictures)]
+        expected = subject.arrays(batch)[0][: len(samples)]
     try:
-        found = trained.reader.batch(pictures)
+        found = trained.reader.batch(samples)
     except Exception as error:  # a reader may be the user's own
         return f"the reader can't make a batch of what is evaluated: {told_by(error)}"
     remedy = "mend the reader in the data's info, or export without one"

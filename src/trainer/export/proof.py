@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from trainer.errors import Failed
-from trainer.evaluation.counts import Counts
 from trainer.export.fresh import Broken, Fresh
 from trainer.export.parity import Parity
 from trainer.export.reasons import told_by
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from trainer.export.subject import Subject
-    from trainer.protocols import Loader
+    from trainer.protocols import Loader, Measured
     from trainer.trained import Trained
 
 
@@ -30,7 +29,7 @@ class Case:
     form: str
     process: Fresh
     parity: Parity
-    counts: Counts | None = None
+    measured: Measured | None = None
     refusal: str | None = None  # why it is none, once that is known
     metrics: dict[str, float] = field(default_factory=dict)
     latency: dict[str, float] = field(default_factory=dict)  # milliseconds by batch size

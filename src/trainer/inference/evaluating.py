@@ -13,11 +13,11 @@ from torch import Tensor
 
 from trainer.batches import batches
 from trainer.errors import Refused
-from trainer.evaluation.counts import Counts
+from trainer.facts import problem_of
 from trainer.inference.in_order import InOrder, Joined
 from trainer.inference.stream import Outputs
 from trainer.measuring import count, sample_indices
-from trainer.protocols import Loader
+from trainer.protocols import Loader, Measured
 from trainer.task import Prediction
 from trainer.trained import Trained
 
@@ -30,7 +30,7 @@ class Measurement:
     """What was measured, and the samples that it was measured on, in their order."""
 
     split: str
-    counts: Counts
+    measured: Measured
     dataset: Any
     indices: list[int]
 
@@ -52,9 +52,9 @@ def measure(
     if other or split not in OWN:
         numbers = None
         if all(hasattr(dataset, "seen_as") for dataset in datasets):
-            classes = trained.splits.info.classes
+            classes = getattr(trained.splits.info, "classes", ())
             datasets = [dataset.seen_as(trained.info, classes) for dataset in datasets]
-        elif other:
+        elif other and problem_of(trained.info) == "classification":
             numbers = class_numbers(trained.splits.info.classes, trained.info.classes)
             refuse_other_shape(trained)
         loader = InOrder(Joined(datasets), trained, numbers)
@@ -65,7 +65,7 @@ def measure(
         trained = replace(trained, task=judged)
     try:
         with explained(trained, loader):
-            counts = count(
+            measured = count(
                 trained.task,
                 trained.modules,
                 loader,
@@ -78,7 +78,7 @@ def measure(
     finally:
         loader.close()
     dataset = datasets[0] if len(datasets) == 1 else Joined(datasets)
-    return Measurement(split, counts, dataset, list(sample_indices(loader)))
+    return Measurement(split, measured, dataset, list(sample_indices(loader)))
 
 
 def chosen(splits: Any, split: str) -> list[Any]:

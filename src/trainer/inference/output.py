@@ -1,44 +1,88 @@
 """Where rows are written: CSV or JSON lines, to a file that is whole at its end, or a stream."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import IO, Literal, Self
+from typing import IO, TYPE_CHECKING, Any, Literal, Self
 
 from trainer.errors import CannotWrite, Refused
 from trainer.inference.stream import Row
 from trainer.storage.atomic import temporary
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Pictures = Callable[["NDArray[Any]", str, str], str]  # writes one, and names its file
 Format = Literal["csv", "jsonl"]
 FORMATS: tuple[Format, ...] = ("csv", "jsonl")
-COLUMNS = ("input", "label", "probability", "top_k", "error")
 FLUSHED = 0.5  # seconds after which what was written can be read by others
 
 
-def jsonl(row: Row) -> str:
+def keys_of(row: Row, columns: Sequence[str]) -> list[str]:
+    """What the values of a row are called: the input, what it brought along, the answer, errors.
+
+    A column of the answer that the input brought along, too, is a prediction beside a given value.
+    """
+    taken = {"input", "error", *row.given}
+    own = [f"predicted_{name}" if name in taken else name for name in columns]
+    given = [f"given_{name}" if name in ("input", "error") else name for name in row.given]
+    return ["input", *given, *own, "error"]
+
+
+def jsonl(row: Row, columns: Sequence[str], place: Pictures) -> str:
     """A row as a line of JSON; names that are no UTF-8 come back as they were."""
-    top = [[label, round(value, 6)] for label, value in row.top]
-    probability = None if row.probability is None else round(row.probability, 6)
-    values = (row.input, row.label, probability, top, row.error)
-    return json.dumps(dict(zip(COLUMNS, values, strict=True)), ensure_ascii=False) + "\n"
-
-
-def csv_line(row: Row) -> str:
-    """A row as a line of CSV, `top_k` as JSON; text that a spreadsheet would run is disarmed."""
-    top = [[label, round(value, 6)] for label, value in row.top]
-    return csv_of(
-        harmless(row.input),
-        harmless(row.label or ""),
-        "" if row.probability is None else f"{row.probability:.6f}",
-        json.dumps(top, ensure_ascii=False) if top else "",
-        harmless(row.error or ""),
+    answer = [plain(row.answer.get(name), row.input, name, place) for name in columns]
+    values = [row.input, *row.given.values(), *answer, row.error]
+    return json.dumps(dict(zip(keys_of(row, columns), values, strict=True)), ensure_ascii=False) + (
+        "\n"
     )
+
+
+def csv_line(row: Row, columns: Sequence[str], place: Pictures) -> str:
+    """A row as a line of CSV, lists as JSON; text that a spreadsheet would run is disarmed."""
+    answer = [plain(row.answer.get(name), row.input, name, place) for name in columns]
+    cells = [row.input, *row.given.values(), *answer, row.error]
+    return csv_of(*map(cell, cells))
+
+
+def plain(value: Any, name: str, column: str, place: Pictures) -> Any:
+    """A value of an answer as JSON has it; a picture as the name of the file that it is in."""
+    if isinstance(value, float):
+        return rounded(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(part, name, column, place) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part, name, column, place) for part in value]
+    if hasattr(value, "dtype"):
+        return place(value, name, column)
+    return value
+
+
+def rounded(value: float) -> float:
+    """Six decimals, or of very small and large numbers six digits."""
+    return round(value, 6) if 1e-3 <= abs(value) < 1e6 else float(f"{value:.6g}")
+
+
+def cell(value: Any) -> str:
+    """A value as a cell of CSV."""
+    if value is None or value in ([], {}, ""):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.6f}" if 1e-3 <= abs(value) < 1e6 or value == 0 else f"{value:.6g}"
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return harmless(value) if isinstance(value, str) else str(value)
 
 
 def csv_of(*values: str) -> str:
@@ -60,17 +104,33 @@ def harmless(text: str) -> str:
 class Stream:
     """Rows on a stream that is open already, such as standard output; it is left open."""
 
-    def __init__(self, stream: IO[str], form: Format) -> None:
+    def __init__(self, stream: IO[str], form: Format, pictures: Pictures | None = None) -> None:
         self.stream = stream
         self.line = csv_line if form == "csv" else jsonl
+        self.columns: Sequence[str] = ()
+        self.keys: list[str] | None = None if form == "csv" else []
+        self.pictures = pictures or unwritten
         self.encoding = getattr(stream, "encoding", None) or "utf-8"
         self.flushed = monotonic()
-        if form == "csv":
-            self.put(csv_of(*COLUMNS))
+
+    def begin(self, columns: Sequence[str]) -> None:
+        """Take the columns of the answers that are to come."""
+        self.columns = columns
 
     def write(self, row: Row) -> None:
-        """Write one row."""
-        self.put(self.line(row))
+        """Write one row; the first one of CSV says which columns there are."""
+        keys = keys_of(row, self.columns)
+        if self.keys is None:
+            self.keys = keys
+            self.put(csv_of(*map(harmless, keys)))
+        elif self.keys and keys != self.keys:
+            row = like(row, self.keys, self.columns)
+        self.put(self.line(row, self.columns, self.pictures))
+
+    def end(self) -> None:
+        """Write the head of a table that has no rows."""
+        if self.keys is None:
+            self.put(csv_of(*keys_of(Row(""), self.columns)))
 
     def put(self, text: str) -> None:
         """Write a text; who reads along gets it soon."""
@@ -90,7 +150,24 @@ class Stream:
         trace: TracebackType | None,
     ) -> None:
         if error is None:
+            self.end()
             self.stream.flush()
+
+
+def like(row: Row, keys: Sequence[str], columns: Sequence[str]) -> Row:
+    """A row in the columns of the first one: what it lacks is empty, an error is told anyway."""
+    middle = keys[1 : len(keys) - 1 - len(columns)]
+    given = {key: row.given.get(key.removeprefix("given_"), "") for key in middle}
+    lost = [name for name in row.given if name not in given and row.error is None]
+    error = row.error
+    if lost:
+        error = f"{row.input}: columns {', '.join(lost)} are not in the first input; left out here"
+    return Row(row.input, row.answer, error, given)
+
+
+def unwritten(picture: NDArray[Any], name: str, column: str) -> str:
+    """What stands for a picture where there is no place for files."""
+    return f"{column} {'x'.join(map(str, picture.shape))} (write it with --output FILE)"
 
 
 class File:
@@ -105,6 +182,8 @@ class File:
         self.path = path
         self.form = form
         self.partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+        self.folder = path.with_name(f"{path.stem}_files")
+        self.columns: Sequence[str] = ()
         self.number = 0  # rows written
         if path.is_dir():
             raise Refused(f"--output {path} is a folder; name a file in it")
@@ -119,8 +198,23 @@ class File:
         self.building = temporary(self.path)
         with self.writing():
             self.file = self.building.open("x", encoding="utf-8", newline="")
-            self.rows = Stream(self.file, self.form)
+            self.rows = Stream(self.file, self.form, self.picture)
+            self.rows.begin(self.columns)
         return self
+
+    def begin(self, columns: Sequence[str]) -> None:
+        """Take the columns of the answers that are to come."""
+        self.columns = columns
+
+    def picture(self, picture: NDArray[Any], name: str, column: str) -> str:
+        """Write a picture beside the table; returns its name as seen from there."""
+        from PIL import Image
+
+        self.folder.mkdir(exist_ok=True)
+        stem = re.sub(r"[^\w.-]+", "_", Path(name).stem) or "input"
+        file = self.folder / f"{self.number:06d}_{stem}_{column}.png"
+        Image.fromarray(picture).save(file)
+        return f"{self.folder.name}/{file.name}"
 
     def write(self, row: Row) -> None:
         """Write one row."""
@@ -137,6 +231,8 @@ class File:
         broken = error is not None
         try:
             with self.writing():
+                if not broken:
+                    self.rows.end()
                 self.file.close()
         except CannotWrite:
             broken = True

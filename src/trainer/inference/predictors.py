@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from trainer.cpus import available_cpus
 from trainer.errors import Refused
+from trainer.facts import answer_node
 from trainer.inference.stream import Outputs, Predictor
 from trainer.pasting import nearest
-from trainer.protocols import Reader
+from trainer.protocols import Answer, Reader
 from trainer.storage.runs import no_run, read_status
-from trainer.storage.stored_info import OWN_READERS
+from trainer.storage.stored_info import OWN_NODES
 
 if TYPE_CHECKING:
     from trainer.export.manifest import Manifest
@@ -62,10 +63,12 @@ def of_export(folder: Path, form: str | None, trusted: Sequence[str] = ()) -> Pr
     form = form or preferred(manifest, folder)
     if manifest.reader is None:
         raise Refused(unreadable(folder))
-    vouched = () if manifest.origin != "own" else (str(manifest.reader.get("_target_")),)
-    reader = reader_of(manifest.reader, [*trusted, *vouched])
+    nodes = (manifest.reader, manifest.answer) if manifest.origin == "own" else ()
+    vouched = [str(node.get("_target_")) for node in nodes]
+    reader: Reader = part_of(manifest.reader, [*trusted, *vouched])
+    answer: Answer = part_of(manifest.answer, [*trusted, *vouched])
     artefact = load_artefact(folder, form, trusted)
-    return Predictor(reader, manifest.classes, artefact)
+    return Predictor(reader, answer, artefact)
 
 
 def of_run(folder: Path, device: str = "auto", trusted: Sequence[str] = ()) -> Predictor:
@@ -77,8 +80,17 @@ def of_run(folder: Path, device: str = "auto", trusted: Sequence[str] = ()) -> P
         raise Refused(unreadable(folder))
     on_cpu = trained.device.type == "cpu"
     others = copies(trained) if on_cpu else []
-    classes = [str(name) for name in trained.info.classes]
-    return Predictor(trained.reader, classes, trained.outputs, on_cpu, others)
+    vouched = answer_targets(folder, trained.info)
+    answer: Answer = part_of(answer_node(trained.info), [*trusted, *vouched])
+    return Predictor(trained.reader, answer, trained.outputs, on_cpu, others)
+
+
+def answer_targets(folder: Path, info: Any) -> list[str]:
+    """What the user's own info.json names as the answer, which needs nobody else to vouch for."""
+    from trainer.storage.folder import RunFolder
+
+    whose = RunFolder.open(folder).read_info()[1]
+    return [str(answer_node(info).get("_target_"))] if whose == "own" else []
 
 
 def copies(trained: "Trained") -> list[Outputs]:
@@ -118,22 +130,21 @@ def preferred(manifest: "Manifest", folder: Path) -> str:
     raise Refused(f"{nearest(folder)} has no artefact; {'; '.join(manifest.failed.values())}")
 
 
-def reader_of(node: Mapping[str, Any], trusted: Sequence[str]) -> Reader:
-    """The reader that a manifest names; raises Refused for one nobody vouches for.
+def part_of(node: Mapping[str, Any], trusted: Sequence[str]) -> Any:
+    """The reader or the answer that a manifest names; raises Refused where nobody vouches for it.
 
-    fivestep's own is made without Hydra and torch, so that a single picture is answered at once.
+    fivestep's own are made without Hydra and torch, so that a single picture is answered at once.
     """
     target, arguments = node.get("_target_"), {k: v for k, v in node.items() if k != "_target_"}
-    if target not in OWN_READERS:
-        from trainer.config.reopen import make_reader
+    if target not in OWN_NODES:
+        from trainer.config.reopen import make_part
 
-        return make_reader(node, trusted)
+        return make_part(node, trusted)
     module, _, name = target.rpartition(".")
     try:
-        reader: Reader = getattr(import_module(module), name)(**arguments)
+        return getattr(import_module(module), name)(**arguments)
     except (TypeError, ValueError) as error:
-        raise Refused(f"the reader in {MANIFEST} can't be made: {error}; export again") from error
-    return reader
+        raise Refused(f"{target} in {MANIFEST} can't be made: {error}; export again") from error
 
 
 def unreadable(folder: Path) -> str:

@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, NamedTuple
 
 from trainer.errors import Refused
 from trainer.protocols import Reader
@@ -19,8 +19,9 @@ class Item(NamedTuple):
     """One input: its name, and what the reader is given; or why there is none."""
 
     name: str
-    source: str | bytes = ""
+    source: Any = ""
     error: str | None = None
+    given: Mapping[str, str] = {}  # columns that the output repeats
 
 
 def inputs(words: Sequence[str], reader: Reader, stdin: BinaryIO | None) -> Iterator[Item]:
@@ -58,16 +59,24 @@ def named(word: str, reader: Reader) -> Iterator[Item]:
     return _followed(first, sources, word)
 
 
-def _followed(first: str, sources: Iterator[str], word: str) -> Iterator[Item]:
-    yield Item(first, first)
+def _followed(first: Any, sources: Iterator[Any], word: str) -> Iterator[Item]:
+    yield item_of(first)
     try:
         for source in sources:
-            yield Item(source, source)
+            yield item_of(source)
     except Exception as error:
         if not hasattr(error, "exit_code"):
             raise
         # A folder within that can't be listed: what was found before it has gone through.
         yield Item(word, error=str(error))
+
+
+def item_of(source: Any) -> Item:
+    """The item for what a reader's `expand` gives: a path, or (name, source, columns)."""
+    if isinstance(source, str):
+        return Item(source, source)
+    name, inner, columns = source
+    return Item(name, inner, given=columns)
 
 
 def standard_input(stream: BinaryIO | None, reader: Reader) -> Iterator[Item]:
@@ -86,11 +95,14 @@ def standard_input(stream: BinaryIO | None, reader: Reader) -> Iterator[Item]:
         head += more
     if not head.strip(b"\r\n\0"):
         raise Refused("- is standard input, which is empty; give paths, one a line, or an image")
-    if is_list(head):
+    whole = getattr(reader, "expand_bytes", None)
+    if whole is None and is_list(head):
         return _listed(head, stream, reader)
     content = head + stream.read(LARGEST_INPUT - len(head) + 1)
     if len(content) > LARGEST_INPUT:
         raise Refused(f"- is more than {LARGEST_INPUT:,} bytes, too long for one input")
+    if whole is not None:
+        return map(item_of, whole(content))
     return iter([Item(STANDARD_INPUT, content)])
 
 

@@ -1,9 +1,9 @@
 """Many inputs through a model: read in threads, computed in batches, answered in order."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from queue import SimpleQueue
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trainer.cpus import available_cpus
 from trainer.errors import Failed
 from trainer.inference.sources import Item
-from trainer.protocols import Reader
+from trainer.protocols import Answer, Reader
 
 CHUNK = 8  # inputs that a thread reads at a time
 MOST_THREADS = 8
@@ -27,32 +27,23 @@ Outputs = Callable[[NDArray[Any]], NDArray[Any]]
 
 @dataclass(frozen=True)
 class Row:
-    """What is said of one input: the likeliest classes, or why there are none."""
+    """What is said of one input, or why nothing is."""
 
     input: str
-    top: tuple[tuple[str, float], ...] = ()  # (label, probability), the likeliest first
+    answer: Mapping[str, Any] = field(default_factory=dict)  # a value for each column
     error: str | None = None
-
-    @property
-    def label(self) -> str | None:
-        """The likeliest class."""
-        return self.top[0][0] if self.top else None
-
-    @property
-    def probability(self) -> float | None:
-        """Its probability."""
-        return self.top[0][1] if self.top else None
+    given: Mapping[str, str] = field(default_factory=dict)  # columns that it brought along
 
 
 @dataclass(frozen=True)
 class Predictor:
     """A model with all it takes to use it: how inputs are read, what its outputs mean.
 
-    `outputs` turns model input, as `reader.batch` gives it, into logits [B, len(classes)].
+    `outputs` turns model input, as `reader.batch` gives it, into outputs [B, ...].
     """
 
     reader: Reader
-    classes: Sequence[str]
+    answer: Answer
     outputs: Outputs
     on_cpu: bool = True
     others: Sequence[Outputs] = ()  # the same in copies of their own, for batches at the same time
@@ -166,22 +157,27 @@ def answered(
 ) -> list[Row]:
     """The rows of some outcomes, through the model in one batch."""
     samples = [outcome.sample for outcome in outcomes if outcome.sample is not None]
-    found = logits(samples, predictor, outputs) if samples else np.empty((0, 1))
-    answers = iter(best(found, predictor.classes, top))
+    answers = iter(said(samples, predictor, outputs, top) if samples else ())
     rows = []
     for outcome in outcomes:
         name, error = outcome.item.name, outcome.error
-        answer = () if outcome.sample is None else next(answers)
+        answer = {} if outcome.sample is None else next(answers)
         if not answer and error is None:
             error = f"{name}: the model's output is not finite"
-        rows.append(Row(name, answer, error))
+        rows.append(Row(name, answer, error, outcome.item.given))
     return rows
 
 
-def logits(samples: Sequence[NDArray[Any]], predictor: Predictor, outputs: Outputs) -> NDArray[Any]:
-    """What the model gives for a batch, [B, C]; raises Failed with what can be done."""
+def said(
+    samples: Sequence[NDArray[Any]], predictor: Predictor, outputs: Outputs, top: int
+) -> list[dict[str, Any]]:
+    """The answers for a batch; raises Failed with what can be done."""
+    answer: Any = predictor.answer
     try:
-        found = np.asarray(outputs(predictor.reader.batch(samples)))
+        batch = predictor.reader.batch(samples)
+        if hasattr(answer, "respond"):
+            return list(answer.respond(outputs, batch, top))
+        found = np.asarray(outputs(batch))
     except Exception as error:
         if hasattr(error, "exit_code"):
             raise
@@ -193,27 +189,22 @@ def logits(samples: Sequence[NDArray[Any]], predictor: Predictor, outputs: Outpu
             f"the model fails on a batch of {len(samples)}: {type(error).__name__}: {told}; "
             f"{remedy}"
         ) from error
-    if found.shape != (len(samples), len(predictor.classes)):
+    if not fits(found, len(samples), answer.shape):
+        wanted = [len(samples), *("any" if size is None else size for size in answer.shape)]
         raise Failed(
-            f"the model gives {list(found.shape)} for {len(samples)} inputs and "
-            f"{len(predictor.classes)} classes; predict needs one row of logits for each input"
+            f"the model gives {list(found.shape)} for {len(samples)} inputs, and what is said of "
+            f"them is made of [{', '.join(map(str, wanted))}]; predict needs one output an input"
         )
-    return found
+    return list(answer.of(found, top))
 
 
-def best(
-    outputs: NDArray[Any], classes: Sequence[str], top: int
-) -> Iterator[tuple[tuple[str, float], ...]]:
-    """The likeliest classes of each row of logits; nothing where the row isn't finite.
-
-    Of equals the first class comes first, as `argmax` has it.
-    """
-    wide = outputs.astype(np.float64)
-    with np.errstate(all="ignore"):  # rows that are not finite are told as such
-        powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-        probabilities = powers / powers.sum(axis=1, keepdims=True)
-    order = np.argsort(-wide, axis=1, kind="stable")[:, :top]
-    chosen = np.take_along_axis(probabilities, order, axis=1).tolist()
-    finite = np.isfinite(probabilities).all(axis=1).tolist()
-    for numbers, values, sound in zip(order.tolist(), chosen, finite, strict=True):
-        yield tuple((classes[n], v) for n, v in zip(numbers, values, strict=True)) if sound else ()
+def fits(outputs: NDArray[Any], count: int, shape: Sequence[int | None] | None) -> bool:
+    """Whether there is an output for each input, of the shape that an answer takes."""
+    if outputs.ndim < 1 or len(outputs) != count:
+        return False
+    return shape is None or (
+        outputs.ndim == 1 + len(shape)
+        and all(
+            size is None or size == own for size, own in zip(shape, outputs.shape[1:], strict=True)
+        )
+    )

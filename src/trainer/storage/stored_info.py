@@ -10,8 +10,14 @@ from trainer.storage import atomic
 from trainer.storage.signature import Origin, origin, sign
 
 INFO = "info.json"
-# What fivestep's own data names as its reader: made without a question, whoever wrote the file.
-OWN_READERS = ("data.reader.ImageReader",)
+# What fivestep's own data names as its reader and its answer: made without a question, whoever
+# wrote the file.
+OWN_NODES = (
+    "data.reader.ImageReader",
+    "data.answers.ClassAnswer",
+    "data.answers.LabelsAnswer",
+    "data.answers.NumbersAnswer",
+)
 _LIMIT = 10_000_000
 
 
@@ -36,24 +42,26 @@ def read_info(path: Path) -> tuple[dict[str, Any], Origin]:
         raise Refused(f"{path} holds no description of data; restore it from a copy")
     signature = content.pop("signature", "")
     whose = origin(_text(content), str(signature), path.name)
-    refuse_interpolation(content.get("reader"), whose, path)
+    for name in ("reader", "answer"):
+        refuse_interpolation(content.get(name), whose, path)
     return content, whose
 
 
-def refuse_interpolation(reader: Any, whose: Origin, path: Path) -> None:
-    """Raise Refused where a stranger's reader has one: it could make objects that nobody named.
+def refuse_interpolation(node: Any, whose: Origin, path: Path) -> None:
+    """Raise Refused where a stranger's node has one: it could make objects that nobody named.
 
     OmegaConf resolves `${oc.create:...}` to a node, which would be built like those around it.
     """
-    if whose != "own" and "${" in json.dumps(reader, ensure_ascii=False):
+    if whose != "own" and "${" in json.dumps(node, ensure_ascii=False):
         raise Refused(
             f"{path} was not written by you on this machine (its signature is not yours) and its "
-            "reader holds an interpolation, ${...}, which a stored one never does; don't use it"
+            "reader or answer holds an interpolation, ${...}, which a stored one never does; don't "
+            "use it"
         )
 
 
-def is_reader(node: object) -> bool:
-    """Whether an entry is none, or names what reads inputs."""
+def is_node(node: object) -> bool:
+    """Whether an entry is none, or names what reads inputs or says what outputs mean."""
     return node is None or (isinstance(node, dict) and isinstance(node.get("_target_"), str))
 
 
@@ -63,7 +71,8 @@ def _well_formed(content: Mapping[str, Any]) -> bool:
     return (
         isinstance(classes, list)
         and all(isinstance(name, str | int | float) for name in classes)
-        and is_reader(content.get("reader"))
+        and is_node(content.get("reader"))
+        and is_node(content.get("answer"))
     )
 
 

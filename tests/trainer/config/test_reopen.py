@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from trainer.cli import main
-from trainer.config.reopen import make_reader, reopen
+from trainer.config.reopen import make_part, reopen
 from trainer.errors import NoUsableCheckpoint, Refused
 from trainer.measuring import count
 from trainer.trained import Trained
@@ -138,5 +138,5 @@ def test_a_strangers_reader_is_not_made(copy: Path) -> None:
     with pytest.raises(Refused, match=r"read by os\.mkdir.*--trust os\.mkdir"):
         reopen(copy)
     with pytest.raises(Refused, match=r"--trust builtins\.print"):
-        make_reader({"_target_": "builtins.print"})
+        make_part({"_target_": "builtins.print"})
     assert not (copy / "canary").exists()

@@ -57,17 +57,17 @@ def test_the_caps_draw_a_seeded_uniform_sample() -> None:
 
     hits = np.zeros(40)
     for seed in range(400):
-        rows, labels = module._reservoir(stream(40, 7), 10, seed, "test")
+        rows, labels = module.reservoir(stream(40, 7), 10, seed, "test")
         chosen = rows[:, 0].astype(int)
         assert len(set(chosen)) == 10
         assert (chosen % 2 == labels).all()
         hits[chosen] += 1
     # Each is drawn with p = 1/4: 100 of 400 times, standard deviation 8.7.
     assert hits.min() > 60 and hits.max() < 140
-    again, _ = module._reservoir(stream(40, 7), 10, 3, "test")
-    once, _ = module._reservoir(stream(40, 7), 10, 3, "test")
+    again, _ = module.reservoir(stream(40, 7), 10, 3, "test")
+    once, _ = module.reservoir(stream(40, 7), 10, 3, "test")
     assert (again == once).all()
-    whole, _ = module._reservoir(stream(40, 7), 40, 3, "test")
+    whole, _ = module.reservoir(stream(40, 7), 40, 3, "test")
     assert (whole[:, 0] == np.arange(40)).all()
 
 

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,10 @@ from trainer.errors import Refused
 from trainer.evaluation import Classification
 
 NAN = float("nan")
+
+
+def info_of(*classes: str) -> SimpleNamespace:
+    return SimpleNamespace(classes=classes, num_classes=len(classes))
 
 
 def test_its_yaml_builds_it() -> None:
@@ -62,13 +67,13 @@ def test_improvement_for_patience_needs_more_than_min_delta() -> None:
 
 def test_names_are_what_select_may_be() -> None:
     evaluation = Classification(metrics={"top5": lambda o, t: (0, 1)})
-    names = evaluation.names(("cat", "n/a"))
+    names = evaluation.names(info_of("cat", "n/a"))
     assert {"accuracy", "loss", "top5", "recall/cat", "f1/n/a"} <= set(names)
-    counts = Classification(select="f1/n/a").start(2, "cpu", classes=("cat", "n/a"))
+    counts = Classification(select="f1/n/a").start(info_of("cat", "n/a"), "cpu")
     import torch
 
     counts.update(torch.eye(2), torch.tensor([0, 1]), 0.0, 1)
-    assert set(counts.values()) <= {*evaluation.names(("cat", "n/a"))}
+    assert set(counts.values()) <= {*evaluation.names(info_of("cat", "n/a"))}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Counts against scikit-learn, by hand, and for what they must not do."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,10 @@ from torch import Tensor
 from trainer.errors import Failed, Refused
 from trainer.evaluation import Classification, Counts
 from trainer.evaluation.sums import Sum
+
+
+def info_of(*classes: str) -> SimpleNamespace:
+    return SimpleNamespace(classes=classes, num_classes=len(classes))
 
 
 def logits_of(predictions: Sequence[int], num_classes: int) -> Tensor:
@@ -136,7 +141,7 @@ def test_an_extra_metric_is_exact_over_ragged_batches() -> None:
     torch.manual_seed(0)
     outputs, target = torch.randn(50, 5), torch.randint(0, 5, (50,))
     evaluation = Classification(select="top2", metrics={"top2": top2})
-    counts = evaluation.start(5, "cpu")
+    counts = evaluation.start(info_of(*"abcde"), "cpu")
     for part in (slice(0, 33), slice(33, 49), slice(49, 50)):
         counts.update(outputs[part], target[part], 0.0, 1)
     theirs = sk.top_k_accuracy_score(target, outputs, k=2, labels=range(5))
@@ -157,11 +162,11 @@ def test_a_wrong_extra_metric_is_told_by_name() -> None:
 
 def test_the_score_of_a_single_class_is_among_the_values_when_selected() -> None:
     evaluation = Classification(select="validation/recall/cat")
-    counts = evaluation.start(2, "cpu", classes=("dog", "cat"))
+    counts = evaluation.start(info_of("dog", "cat"), "cpu")
     counts.update(logits_of([1, 0, 0], 2), torch.tensor([1, 1, 0]), 0.0, 1)
     assert counts.values()["recall/cat"] == 0.5
     assert "recall/cat" not in counted([0, 1], [0, 1], 2).values()
-    other = Classification(select="recall/cow").start(2, "cpu", classes=("dog", "cat"))
+    other = Classification(select="recall/cow").start(info_of("dog", "cat"), "cpu")
     other.update(logits_of([1], 2), torch.tensor([1]), 0.0, 1)
     with pytest.raises(Refused, match="cow"):
         other.values()

@@ -13,14 +13,14 @@ from PIL import Image
 from sklearn import metrics as sk
 
 from trainer.errors import CannotWrite
-from trainer.evaluation import Counts, report
+from trainer.evaluation import Counts, class_report, report
 
 CLASSES = ("cat", "=1+1", "-1")
 
 
 def evaluated(num: int = 40, *, keep: bool = True, right: bool = False) -> Counts:
     torch.manual_seed(0)
-    counts = Counts(3, "cpu", keep=keep)
+    counts = Counts(3, "cpu", keep=keep, classes=CLASSES, mistakes=5)
     logits, target = torch.randn(num, 3), torch.randint(0, 3, (num,))
     if right:
         logits = torch.nn.functional.one_hot(target, 3).float()
@@ -52,8 +52,8 @@ def test_everything_is_written_and_agrees(tmp_path: Path) -> None:
     names = [f"folder/{i}.png" for i in range(200)]
     baseline = {"majority_class": 0.3, "num_train": 10}
     summary = report.write(
-        tmp_path, "test", counts, CLASSES,
-        indices=order, names=names, picture=picture, mistakes=5, baseline=baseline,
+        tmp_path, "test", counts,
+        indices=order, names=names, picture=picture, baseline=baseline,
     )  # fmt: skip
     folder = tmp_path / "evaluation"
     assert {path.name for path in folder.iterdir()} == {
@@ -70,7 +70,7 @@ def test_everything_is_written_and_agrees(tmp_path: Path) -> None:
     assert stored["classes"] == list(CLASSES)
     assert [row["label"] for row in stored["per_class"]] == list(CLASSES)
     table = rows(folder / "test_predictions.csv")
-    assert tuple(table[0]) == report.COLUMNS
+    assert tuple(table[0]) == class_report.COLUMNS
     assert [int(row["index"]) for row in table] == sorted(order)
     assert table[0]["input"] == "folder/100.png"
     target, guess = [row["label"] for row in table], [row["prediction"] for row in table]
@@ -90,14 +90,14 @@ def test_everything_is_written_and_agrees(tmp_path: Path) -> None:
 
 def test_the_worst_mistake_gave_the_truth_the_least(tmp_path: Path) -> None:
     kept = evaluated().kept()
-    order = report.worst(kept, 100)
+    order = class_report.worst(kept, 100)
     assert len(order) == (kept.target != kept.prediction).sum()
     assert (np.diff(kept.probability_of_target[order]) >= 0).all()
-    assert report.worst(kept, 3) == order[:3]
+    assert class_report.worst(kept, 3) == order[:3]
 
 
 def test_validation_without_samples_kept_writes_the_numbers_only(tmp_path: Path) -> None:
-    summary = report.write(tmp_path, "validation", evaluated(keep=False), CLASSES)
+    summary = report.write(tmp_path, "validation", evaluated(keep=False))
     assert "baseline" not in summary
     assert {path.name for path in (tmp_path / "evaluation").iterdir()} == {
         "validation.json",
@@ -110,21 +110,21 @@ def test_no_mistakes_still_gives_the_picture(tmp_path: Path) -> None:
     def never(index: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
         raise AssertionError(index)
 
-    report.write(tmp_path, "test", evaluated(right=True), CLASSES, picture=never)
+    report.write(tmp_path, "test", evaluated(right=True), picture=never)
     assert (tmp_path / "evaluation/test_mistakes.png").is_file()
 
 
 def test_what_is_not_finite_becomes_null(tmp_path: Path) -> None:
     counts = evaluated()
     counts.update(torch.zeros(1, 3), torch.tensor([0]), float("nan"), 1)
-    report.write(tmp_path, "test", counts, CLASSES)
+    report.write(tmp_path, "test", counts)
     assert strict((tmp_path / "evaluation/test.json").read_text())["loss"] is None
 
 
 @pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
 def test_no_cell_is_a_formula(name: str) -> None:
     kept = evaluated().kept()
-    text = report.predictions(kept, CLASSES, range(40), [name] * 40).decode()
+    text = class_report.predictions(kept, CLASSES, range(40), [name] * 40).decode()
     cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
     assert not any(cell.startswith(("=", "+", "@", "\t", "\r")) for cell in cells)
     assert f"'{name}" in cells or name.startswith("\r")
@@ -134,20 +134,22 @@ def test_no_cell_is_a_formula(name: str) -> None:
 
 def test_names_that_are_no_utf8_and_commas_are_kept_readable() -> None:
     kept = evaluated().kept()
-    text = report.predictions(kept, CLASSES, range(40), ['a,"b"\ud800\nc'] * 40).decode("utf-8")
+    text = class_report.predictions(kept, CLASSES, range(40), ['a,"b"\ud800\nc'] * 40).decode(
+        "utf-8"
+    )
     row = next(iter(csv.DictReader(io.StringIO(text))))
     assert row["input"] == 'a,"b"\\ud800\\nc'
 
 
 def test_indices_of_another_length_are_our_mistake(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="3 indices for 40 samples"):
-        report.write(tmp_path, "test", evaluated(), CLASSES, indices=[1, 2, 3])
+        report.write(tmp_path, "test", evaluated(), indices=[1, 2, 3])
 
 
 def test_a_disk_that_refuses_is_told_and_leaves_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report.write(tmp_path, "test", evaluated(), CLASSES)
+    report.write(tmp_path, "test", evaluated())
     before = {path.name: path.read_bytes() for path in (tmp_path / "evaluation").iterdir()}
 
     def full(self: Path, target: Path) -> Path:
@@ -155,7 +157,7 @@ def test_a_disk_that_refuses_is_told_and_leaves_nothing_half_written(
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(CannotWrite) as caught:
-        report.write(tmp_path, "test", evaluated(right=True), CLASSES)
+        report.write(tmp_path, "test", evaluated(right=True))
     assert caught.value.exit_code == 4
     after = {path.name: path.read_bytes() for path in (tmp_path / "evaluation").iterdir()}
     assert after == before
@@ -164,4 +166,4 @@ def test_a_disk_that_refuses_is_told_and_leaves_nothing_half_written(
 def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
     (tmp_path / "evaluation").write_text("")
     with pytest.raises(CannotWrite, match="evaluation"):
-        report.write(tmp_path, "test", evaluated(), CLASSES)
+        report.write(tmp_path, "test", evaluated())

@@ -34,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run on digits, exported as .pt2 and ONNX; not to be changed."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trainer.evaluation.report._write_figures", lambda *_: None)
+        patch.setattr("trainer.evaluation.class_report.write_figures", lambda *_: None)
         assert main(["train", *QUICK, "export=default", f"run.dir={folder}"]) == 0
     return folder
 

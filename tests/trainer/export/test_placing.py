@@ -32,6 +32,7 @@ def place(
             "inputs": [],
             "output": {},
             "reader": None,
+            "answer": {"_target_": "data.answers.ClassAnswer", "classes": []},
             "artefacts": artefacts,
             "metrics": {},
             "run": {"weights": weights},

@@ -118,7 +118,7 @@ def checkpoint(folder: Path) -> dict[str, bytes]:
 def test_a_training_after_a_search_is_the_training_without_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.evaluation.report._write_figures", lambda *_: None)
+    monkeypatch.setattr("trainer.evaluation.class_report.write_figures", lambda *_: None)
     execute(run_of(tmp_path / "plain", network()))
     searched = run_of(tmp_path / "searched", network())
     learning_rate.find(searched, steps=30)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.answers import ClassAnswer
 from data.errors import DataError, SampleError
 from trainer.inference.stream import Predictor
 
@@ -51,7 +52,7 @@ def logits(inputs: NDArray[Any]) -> NDArray[Any]:
 
 
 def predictor(reader: Numbers | None = None) -> Predictor:
-    return Predictor(reader or Numbers(), CLASSES, logits)
+    return Predictor(reader or Numbers(), ClassAnswer(CLASSES), logits)
 
 
 def files(folder: Path, *texts: str) -> list[str]:

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from data.answers import ClassAnswer
 from trainer.errors import Failed, Refused
 from trainer.inference.sources import Item
-from trainer.inference.stream import CHUNK, Predictor, Row, best, rows
+from trainer.inference.stream import CHUNK, Predictor, rows
 
 
 def items(paths: list[str]) -> Iterator[Item]:
@@ -30,13 +31,13 @@ def test_rows_come_in_order_and_say_what_one_at_a_time_says(tmp_path: Path) -> N
     reader = Numbers()
     assert list(rows(items(paths), predictor(reader), batch_size=16, threads=3)) == one_by_one
     assert reader.batches == [16, 16, 16, 2]
-    assert one_by_one[0].label == CLASSES[round(float(Path(paths[0]).read_text()))]
+    assert one_by_one[0].answer["label"] == CLASSES[round(float(Path(paths[0]).read_text()))]
 
 
 def test_an_input_that_cannot_be_read_is_a_row(tmp_path: Path) -> None:
     paths = files(tmp_path, "1", "broken", "2", "no number", "0")
     found = list(rows(iter([*items(paths), Item("x", error="gone")]), predictor(), batch_size=2))
-    assert [row.label for row in found] == ["one", None, "two", None, "zero", None]
+    assert [row.answer.get("label") for row in found] == ["one", None, "two", None, "zero", None]
     assert found[1].error == f"{paths[1]!r} is broken; mend it"
     # Whatever a reader of the user's own raises: it is named, and the others go through.
     assert found[3].error is not None and "ValueError: could not convert" in found[3].error
@@ -80,7 +81,10 @@ def test_reading_and_computing_go_on_at_the_same_time(tmp_path: Path) -> None:
 
     reader = Watching()
     many = (Item(path, path) for _ in range(40 * CHUNK))
-    assert len(list(rows(many, Predictor(reader, CLASSES, slow), batch_size=CHUNK))) == 320
+    assert (
+        len(list(rows(many, Predictor(reader, ClassAnswer(CLASSES), slow), batch_size=CHUNK)))
+        == 320
+    )
 
 
 def test_closing_it_early_ends_the_threads(tmp_path: Path) -> None:
@@ -102,8 +106,8 @@ def test_an_output_that_is_not_finite_is_an_error(bad: float, tmp_path: Path) ->
         return found
 
     paths = files(tmp_path, "1", "2", "0")
-    found = list(rows(items(paths), Predictor(Numbers(), CLASSES, outputs)))
-    assert [row.label for row in found] == ["one", None, "zero"]
+    found = list(rows(items(paths), Predictor(Numbers(), ClassAnswer(CLASSES), outputs)))
+    assert [row.answer.get("label") for row in found] == ["one", None, "zero"]
     assert found[1].error == f"{paths[1]}: the model's output is not finite"
 
 
@@ -114,7 +118,7 @@ def test_what_the_model_cannot_take_is_told(tmp_path: Path) -> None:
         def outputs(inputs: NDArray[Any]) -> NDArray[Any]:
             raise error
 
-        return Predictor(Numbers(), CLASSES, outputs)
+        return Predictor(Numbers(), ClassAnswer(CLASSES), outputs)
 
     with pytest.raises(Failed, match=r"batch of 2: RuntimeError: mat1 .*; check that the inputs"):
         list(rows(items(paths), fails(RuntimeError("mat1 and mat2"))))
@@ -122,24 +126,9 @@ def test_what_the_model_cannot_take_is_told(tmp_path: Path) -> None:
         list(rows(items(paths), fails(MemoryError())))
     with pytest.raises(Refused, match="ours"):
         list(rows(items(paths), fails(Refused("ours"))))
-    wrong = Predictor(Numbers(), CLASSES[:2], logits)
-    with pytest.raises(Failed, match=r"gives \[2, 3\] for 2 inputs and 2 classes"):
+    wrong = Predictor(Numbers(), ClassAnswer(CLASSES[:2]), logits)
+    with pytest.raises(Failed, match=r"gives \[2, 3\] for 2 inputs, .* is made of \[2, 2\]"):
         list(rows(items(paths), wrong))
-
-
-def test_the_likeliest_are_those_of_softmax() -> None:
-    outputs = np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32)
-    exact = np.exp(outputs.astype(np.float64))
-    exact /= exact.sum(axis=1, keepdims=True)
-    for found, row in zip(best(outputs, CLASSES, 2), exact, strict=True):
-        order = np.argsort(-row)[:2]
-        assert [label for label, _ in found] == [CLASSES[number] for number in order]
-        assert np.allclose([value for _, value in found], row[order], rtol=1e-12)
-    (tied,) = best(np.array([[0.0, 5.0, 5.0]]), CLASSES, 9)
-    assert [label for label, _ in tied] == ["one", "two", "zero"]
-    (masked,) = best(np.array([[-np.inf, 1.0, 0.0]]), CLASSES, 3)
-    assert masked[2] == ("zero", 0.0)
-    assert Row("x").label is None and Row("x").probability is None
 
 
 @given(st.integers(1, 5), st.integers(1, 40), st.lists(st.booleans(), max_size=60))
@@ -160,7 +149,7 @@ def test_a_few_good_ones_do_not_wait_for_ever(tmp_path: Path) -> None:
     (path,) = files(tmp_path, "1")
     endless = (Item(f"{number}", error="gone") for number in itertools.count())
     found = rows(itertools.chain(items([path]), endless), predictor(), batch_size=8)
-    assert next(found).label == "one" and next(found).error == "gone"
+    assert next(found).answer["label"] == "one" and next(found).error == "gone"
 
 
 def test_batches_are_computed_at_the_same_time_each_by_a_model_of_its_own(tmp_path: Path) -> None:
@@ -180,7 +169,7 @@ def test_batches_are_computed_at_the_same_time_each_by_a_model_of_its_own(tmp_pa
             return logits(inputs)
 
     models = [Alone(), Alone()]
-    together = Predictor(Numbers(), CLASSES, models[0], others=models[1:])
+    together = Predictor(Numbers(), ClassAnswer(CLASSES), models[0], others=models[1:])
     many = (Item(str(number), path) for number in range(64))
     found = list(rows(many, together, batch_size=8))
     assert [row.input for row in found] == [str(number) for number in range(64)]
