@@ -26,7 +26,6 @@ EXAMPLES = DOCS / "examples"
 GUIDES = [REPO / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 PAGES = [*sorted(REPO.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 QUICK = ["trainer.threads=1", "loader.limit_batches=2"]
-QUICK += ["evaluation.baselines=false", "evaluation.mistakes=0"]
 # An export takes longer than such a short training; these guides show what comes of it.
 EXPORTING = ("export.md", "predict.md")
 

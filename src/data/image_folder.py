@@ -5,9 +5,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from data.cpus import available_cpus
 from data.errors import DataError, SampleError
+from data.image_targets import Targets
 from data.inputs import EXTENSIONS, nearest
 
 SPLIT_FOLDERS = {
@@ -16,6 +21,7 @@ SPLIT_FOLDERS = {
     "test": ("test", "testing"),
 }
 WHOLE = "whole"
+TABLES = (".csv", ".tsv", ".txt", ".parquet")
 
 
 @dataclass
@@ -36,23 +42,43 @@ class Listing:
     """What has to be mended before training."""
     ignored: list[str] = field(default_factory=list)
     """Paths that were left out because they are no images or no classes."""
+    root: Path | None = None
+    """What the names are relative to, where it isn't the folder that was listed."""
+    values: NDArray[Any] | None = None
+    """Labels or numbers of each file [N, K], where there aren't just classes."""
+    problem: str = "classification"
+    """What there is to learn, see `data.image_targets`."""
+    grouped: list[str] | None = None
+    """Files with the same text stay in one split."""
+
+    @property
+    def targets(self) -> Targets:
+        """The truth about each file."""
+        values = np.array(self.labels, dtype=np.int64) if self.values is None else self.values
+        return Targets(self.problem, tuple(self.classes), values)
 
 
-def existing_folder(path: str | Path | None) -> Path:
-    """Return `path` as a folder that exists, or raise DataError with the nearest name."""
+def existing_path(path: str | Path | None) -> Path:
+    """Return `path` as a folder or table that exists, or raise DataError with the nearest name."""
     if path is None or not str(path).strip():
         raise DataError(
-            "data.path is needed: data.path=FOLDER, with one folder of images for each class"
+            "data.path is needed: data.path=FOLDER, with one folder of images for each class, or "
+            "data.path=TABLE, a CSV or Parquet file with a column of paths"
         )
-    folder = Path(path).expanduser()
-    if folder.is_dir():
-        if not os.access(folder, os.R_OK | os.X_OK):
-            raise DataError(f"{folder} in data.path may not be read; change its permissions")
-        return folder
-    if folder.exists():
-        raise DataError(f"{folder} in data.path is a file; give the folder that holds the classes")
-    hint = nearest(folder, folders=True)
-    raise DataError(f"{folder} in data.path does not exist{hint}; check data.path")
+    place = Path(path).expanduser()
+    if place.is_dir():
+        if not os.access(place, os.R_OK | os.X_OK):
+            raise DataError(f"{place} in data.path may not be read; change its permissions")
+        return place
+    if place.is_file() and place.suffix.lower() in TABLES:
+        return place
+    if place.exists():
+        raise DataError(
+            f"{place} in data.path is a file; give the folder that holds the classes, or a table "
+            f"({', '.join(TABLES)})"
+        )
+    hint = nearest(place, folders=not place.suffix)
+    raise DataError(f"{place} in data.path does not exist{hint}; check data.path")
 
 
 def scan(folder: Path) -> Listing:

@@ -16,6 +16,7 @@ MASK = (1 << 64) - 1
 
 # What a key is for; two uses never share a stream.
 ORDER, AUGMENTATION, TRANSFORM, SPLIT, CHOICE, FOLDS = range(6)
+SAMPLER, MIX, CROP, NOISE, SHARDS, GENERATION = range(6, 12)
 
 
 def key(*numbers: int) -> int:
@@ -49,4 +50,5 @@ def uniform(stream: int, rows: NDArray[Any], columns: int) -> NDArray[np.float64
 
 def permutation(stream: int, count: int) -> NDArray[np.int64]:
     """Return the numbers below `count` in an order that is a function of `stream` alone, int64."""
-    return np.argsort(hashes(stream, np.arange(count)), kind="stable").astype(np.int64)
+    # No two hashes are equal (each step of the mixing can be undone), so any sort gives this order.
+    return np.argsort(hashes(stream, np.arange(count))).astype(np.int64, copy=False)

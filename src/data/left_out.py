@@ -13,7 +13,13 @@ SPLITS = ("train", "validation", "test")
 Parts = tuple[Indices, Indices, Indices]
 
 
-def judge(problems: Sequence[str], reasons: Sequence[str], on_error: OnError, max_bad: int) -> None:
+def judge(
+    problems: Sequence[str],
+    reasons: Sequence[str],
+    on_error: OnError,
+    max_bad: int,
+    what: str = "images",
+) -> None:
     """Raise DataError with all problems; why files can't be read is one unless they are skipped.
 
     Args:
@@ -21,12 +27,13 @@ def judge(problems: Sequence[str], reasons: Sequence[str], on_error: OnError, ma
         reasons: a line for each file that can't be read.
         on_error: "stop", or "skip" for leaving them out.
         max_bad: how many may be left out.
+        what: what the files are.
     """
     found = list(problems)
     if on_error == "stop":
         found += reasons
     elif len(reasons) > max_bad:
-        found.append(too_many("images", reasons, max_bad))
+        found.append(too_many(what, reasons, max_bad))
     if found:
         raise DataError(*found)
 
@@ -44,9 +51,9 @@ def without(
     Args:
         parts: indices of training, validation and test.
         bad: why a file can't be read, by its index.
-        labels: class of each file [N].
+        labels: class of each file [N], or 0 and 1 for each label [N, L].
         names: path of each file.
-        classes: class names.
+        classes: names of classes or labels.
 
     Raises:
         DataError: nothing would be left of a split, or of a class in training.
@@ -66,10 +73,15 @@ def without(
                 f"{names[gone[0]]}; mend the data"
             )
     train, validation, test = (part[readable[part]] for part in parts)
-    lost = sorted(set(labels[parts[0]].tolist()) - set(labels[train].tolist()))
+    lost = sorted(_present(labels[parts[0]]) - _present(labels[train]))
     if lost and len(train):
         shown = ", ".join(repr(classes[label]) for label in lost[:5])
         problems.append(f"no training image of class {shown} can be read; mend the data")
     if problems:
         raise DataError(*problems)
     return (train, validation, test), tuple(left_out)
+
+
+def _present(labels: NDArray[np.int64]) -> set[int]:
+    found = np.unique(labels) if labels.ndim == 1 else np.flatnonzero(labels.any(axis=0))
+    return set(found.tolist())

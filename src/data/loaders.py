@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from numpy.typing import NDArray
+
 from data.bad_samples import Bad, Ledger, option_problems
 from data.cpus import available_cpus
 from data.errors import DataError
@@ -10,6 +12,7 @@ from data.errors import DataError
 if TYPE_CHECKING:
     import torch
 
+    from data.order import Order
     from data.sources import BatchSource
 
 CPU_RESIDENT_BYTES = 2 << 30
@@ -28,10 +31,13 @@ class Loader(Protocol):
     """Samples of a batch; the last of an epoch may hold fewer."""
     num_samples: int
     """Samples of an epoch, over all of its batches."""
-    waited: float
-    """Seconds for which the consumer has waited for batches so far."""
     kind: str
     """How it loads, in one phrase."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which the consumer has waited for batches so far."""
+        ...
 
     @property
     def bad(self) -> Sequence[Bad]:
@@ -66,9 +72,13 @@ def loader(
     timeout: float = 300.0,
     on_error: Literal["stop", "skip"] = "stop",
     max_bad: int = 20,
+    balance: Literal["sampler"] | None = None,
+    mix: Literal["mixup", "cutmix", "both"] | None = None,
+    mix_alpha: float = 1.0,
     shuffle: bool,
     seed: int,
     device: Any,
+    weights: NDArray[Any] | None = None,
 ) -> Loader:
     """Return a loader of batches on the device, the same ones in every mode of loading.
 
@@ -88,17 +98,24 @@ def loader(
         on_error: a sample that can't be read ends the run ("stop"), or is left out ("skip"): the
             others keep their batch, order and random numbers.
         max_bad: with "skip", so many different samples may be bad.
-        shuffle: a new order each epoch (the training split).
+        balance: with "sampler" training samples are drawn with replacement, such that all classes
+            of `dataset.labels` come equally often; see `data.sampling`.
+        mix: training batches are mixed with themselves, see `data.mixing`; "both" takes either by
+            chance.
+        mix_alpha: how much they are mixed: shares are drawn from Beta(mix_alpha, mix_alpha).
+        shuffle: a new order each epoch (the training split); otherwise balance and mix are unused.
         seed: up to 64 bits.
         device: a torch.device, or its name.
+        weights: of each sample [N], for drawing with replacement by other weights.
 
     Raises:
-        DataError: a number out of range, an empty dataset, or no batch left.
+        DataError: a number out of range, an empty dataset, no batch left, or no classes where
+            some are needed.
     """
     import torch
 
     from data.direct import DirectLoader
-    from data.order import Order
+    from data.mixing import MixedLoader, classes_of, mix_problems
     from data.resident import ResidentLoader
     from data.sources import as_source
     from data.workers import WorkerLoader
@@ -118,11 +135,20 @@ def loader(
             "resident (true) in loader.resident, but samples of this dataset are read or "
             "transformed one by one; set loader.resident=auto"
         )
+    problems += mix_problems(mix, mix_alpha)
+    mixes = mix is not None and shuffle and not problems
     try:
-        order = Order(
-            len(source),
-            batch_size=batch_size,
+        num_classes = classes_of(dataset) if mixes else 0
+    except DataError as error:
+        problems += error.problems
+    try:
+        order = _order(
+            dataset,
+            source,
+            balance=balance,
+            weights=weights,
             shuffle=shuffle,
+            batch_size=batch_size,
             seed=seed,
             drop_last=drop_last,
             limit_batches=limit_batches,
@@ -132,25 +158,68 @@ def loader(
     if problems:
         raise DataError(*problems)
 
+    made: Loader
     room = resident_room(device) if resident else 0
     wanted = resident is True or (resident == "auto" and num_workers == "auto")
+    workers = auto_workers(source) if num_workers == "auto" else num_workers
+    ledger = Ledger(on_error, max_bad)
     if wanted and _fits(source, room, forced=resident is True):
         # Finished samples take four bytes where stored ones take one, beside those.
         keep = not source.is_augmented and 5 * (source.resident_bytes or 0) <= room
-        return ResidentLoader(source, order, seed=seed, device=device, keep_finished=keep)
-    workers = auto_workers(source) if num_workers == "auto" else num_workers
-    ledger = Ledger(on_error, max_bad)
-    if workers == 0:
-        return DirectLoader(source, order, seed=seed, device=device, ledger=ledger)
-    return WorkerLoader(
-        source,
-        order,
-        seed=seed,
-        device=device,
-        ledger=ledger,
-        num_workers=workers,
-        timeout=timeout,
-    )
+        made = ResidentLoader(source, order, seed=seed, device=device, keep_finished=keep)
+    elif workers == 0:
+        made = DirectLoader(source, order, seed=seed, device=device, ledger=ledger)
+    else:
+        made = WorkerLoader(
+            source,
+            order,
+            seed=seed,
+            device=device,
+            ledger=ledger,
+            num_workers=workers,
+            timeout=timeout,
+        )
+    if mix is None or not shuffle:
+        return made
+    return MixedLoader(made, mix=mix, alpha=mix_alpha, num_classes=num_classes, seed=seed)
+
+
+def _order(
+    dataset: Any,
+    source: "BatchSource",
+    *,
+    balance: Literal["sampler"] | None,
+    weights: NDArray[Any] | None,
+    shuffle: bool,
+    **options: Any,
+) -> "Order":
+    """Return the order in which samples come: by weight, nearly as stored, or any.
+
+    Raises:
+        DataError: what the orders refuse, or weights that don't fit the dataset.
+    """
+    from data.order import BufferedOrder, Order
+    from data.sampling import BALANCES, WeightedOrder, balanced_weights
+
+    problems = []
+    if balance not in BALANCES:
+        problems.append(f"balance ({balance!r}) in loader.balance; choose sampler or null")
+    if weights is not None and not shuffle:
+        problems.append("weights of samples without shuffle; samples are drawn in training only")
+    if weights is not None and len(weights) != len(source):
+        problems.append(f"{len(weights)} weights for {len(source)} samples; give one for each")
+    if weights is not None and balance is not None:
+        problems.append("weights of samples and loader.balance; give one of them")
+    if problems:
+        raise DataError(*problems)
+    if shuffle and balance == "sampler":
+        weights = balanced_weights(dataset)
+    locality = getattr(dataset, "locality", None)
+    if weights is not None:
+        return WeightedOrder(weights, locality=locality, **options)
+    if shuffle and locality is not None:
+        return BufferedOrder(len(source), starts=locality[0], buffer=locality[1], **options)
+    return Order(len(source), shuffle=shuffle, **options)
 
 
 def auto_workers(source: "BatchSource") -> int:

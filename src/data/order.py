@@ -1,6 +1,9 @@
 """Which samples each batch of each epoch holds: a pure function of (seed, epoch, position)."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from data import keyed
 from data.errors import DataError
@@ -83,3 +86,63 @@ class Order:
         """Return the samples of one batch as plain numbers."""
         samples: list[int] = self.batch(epoch, batch).tolist()
         return samples
+
+
+class BufferedOrder(Order):
+    """An order for data that is best read as it is stored: shards, and samples within a window.
+
+    In each epoch the shards come in a new order, one after the other, and each sample moves on by
+    less than `buffer` places, as through a shuffle buffer: what comes next is always among the
+    next `buffer` samples of the shards. A pure function of (seed, epoch), like any other order.
+
+    Args:
+        count: samples of the dataset, shard after shard.
+        starts: where each shard begins, ascending from 0.
+        buffer: samples that are mixed; 1 keeps the order within shards.
+        **options: those of `Order`; with `limit_batches` the samples are the first of epoch 0.
+
+    Raises:
+        DataError: what `Order` refuses, or a buffer below 1.
+    """
+
+    def __init__(self, count: int, *, starts: ArrayLike, buffer: int, **options: Any) -> None:
+        super().__init__(count, shuffle=True, **options)
+        if buffer < 1:
+            raise DataError(f"buffer ({buffer}) in data.buffer; give a number of samples, from 1")
+        self._starts = np.asarray(starts, dtype=np.int64)
+        self._buffer = buffer
+        if self._limited:
+            # These few are mixed as a whole: they are in any window.
+            self._pool = self._streamed(0, count)[: self.num_samples]
+
+    def epoch(self, epoch: int) -> Indices:
+        """Return the samples of an epoch in order, int64 [num_samples]."""
+        if self._limited:
+            return super().epoch(epoch)
+        if epoch != self._epoch:
+            self._samples = self._streamed(epoch, len(self._pool))
+            self._epoch = epoch
+        return self._samples[: self.num_samples]
+
+    def _streamed(self, epoch: int, count: int) -> Indices:
+        stream = keyed.key(self._seed, keyed.SHARDS, epoch)
+        return through_buffer(np.arange(count), self._starts, self._buffer, stream)
+
+
+def through_buffer(samples: Indices, starts: Indices, buffer: int, stream: int) -> Indices:
+    """Return samples shard by shard, shards in a new order, each delayed by less than `buffer`.
+
+    Args:
+        samples: ascending; one may come several times.
+        starts: the first sample of each shard, ascending from 0.
+        buffer: places by which a sample may be delayed.
+        stream: what the order is a function of.
+    """
+    order = keyed.permutation(stream, len(starts))
+    bounds = np.searchsorted(samples, starts)
+    sizes = np.diff(bounds, append=len(samples))[order]
+    places = np.arange(len(samples))
+    shard_by_shard = np.repeat(bounds[order] - (np.cumsum(sizes) - sizes), sizes) + places
+    delay = keyed.uniform(keyed.key(stream, 1), places, 1)[:, 0] * buffer
+    result: Indices = samples[shard_by_shard[np.argsort(places + delay, kind="stable")]]
+    return result

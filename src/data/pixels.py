@@ -62,21 +62,37 @@ def decode(
     """
     name = name or ("image" if isinstance(source, bytes) else str(source))
     # An image of a few kilobytes can claim any size: the header is judged before it is decoded.
-    with _opened(source, name) as image:
-        try:
-            # JPEG can decode at 1/2, 1/4 or 1/8; twice the size wanted is kept for quality.
-            longest = max(2 * max(height, width), LARGEST_SIDE if fit in DRAWN else 0)
-            image.draft(None, (longest, longest))
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            plain = _converted(upright, channels, name)
-            fitted = _fitted(plain, height, width, fit, name)
-        except SampleError:
-            raise
-        except Exception as error:
-            # Pillow's decoders meet foreign bytes and raise whatever they run into.
-            raise SampleError(_unreadable(name, error)) from error
-    return np.asarray(fitted, dtype=np.uint8).reshape(height, width, channels)
+    with opened(source, name) as image:
+        return fitted_pixels(
+            image, height=height, width=width, channels=channels, fit=fit, name=name
+        )
+
+
+def fitted_pixels(
+    image: Image.Image, *, height: int, width: int, channels: int, fit: Fit, name: str
+) -> NDArray[np.uint8]:
+    """Do what `decode` does with an image that is open already, and may be loaded."""
+    # JPEG can decode at 1/2, 1/4 or 1/8; twice the size wanted is kept for quality.
+    longest = max(2 * max(height, width), LARGEST_SIDE if fit in DRAWN else 0)
+    plain = upright(image, channels=channels, drafted=longest, name=name)
+    shown = _fitted(plain, height, width, fit, name)
+    return np.asarray(shown, dtype=np.uint8).reshape(height, width, channels)
+
+
+def upright(image: Image.Image, *, channels: int, drafted: int, name: str) -> Image.Image:
+    """Decode an open image to "L" or "RGB" as it is to be seen, its EXIF rotation applied.
+
+    JPEG is decoded at 1/2, 1/4 or 1/8 of its size while both sides keep `drafted` pixels.
+    """
+    try:
+        image.draft(None, (drafted, drafted))
+        image.load()
+        return _converted(ImageOps.exif_transpose(image), channels, name)
+    except SampleError:
+        raise
+    except Exception as error:
+        # Pillow's decoders meet foreign bytes and raise whatever they run into.
+        raise SampleError(_unreadable(name, error)) from error
 
 
 def verify(path: str | Path, name: str | None = None) -> None:
@@ -85,7 +101,7 @@ def verify(path: str | Path, name: str | None = None) -> None:
     Cheap (header and, for PNG, checksums): truncated JPEG data passes and is met by `decode`.
     """
     name = name or str(path)
-    with _opened(path, name) as image:
+    with opened(path, name) as image:
         try:
             image.verify()
         except Exception as error:
@@ -108,7 +124,7 @@ def normalise(
     return scaled
 
 
-def _opened(source: str | Path | bytes, name: str) -> Image.Image:
+def opened(source: str | Path | bytes, name: str) -> Image.Image:
     """Open the header and check the size it claims."""
     content = io.BytesIO(source) if isinstance(source, bytes) else source
     if not isinstance(source, bytes) and Path(source).exists() and not Path(source).is_file():

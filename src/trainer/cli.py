@@ -18,7 +18,7 @@ COMMANDS = ("train", "list", "show")
 # Each is a module of trainer.commands, with underscores for dashes.
 LATER_COMMANDS = (
     "export", "predict", "evaluate", "runs", "ensemble", "lr-find", "batch-find", "doctor",
-    "diagnose", "reproduce",
+    "diagnose", "reproduce", "init", "audit",
 )  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def train(words: Sequence[str], folders: Sequence[Path], trusted: Sequence[str] 
     else:
         from trainer.config.compose import compose
 
-        config = compose(words, folders)
+        config = compose(words, folders, tell=lambda note: print(f"chosen  {note}"))
         if config.data.get("folds") is not None and config.data.get("fold") is None:
             return sweep([*words, f"data.fold=range({config.data.folds})"], folders, trusted)
         refuse_sweep_keys(words)

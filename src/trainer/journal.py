@@ -17,10 +17,10 @@ from trainer.facts import about
 from trainer.pasting import nearest, pasteable
 from trainer.progress import Progress
 from trainer.protocols import Measured
-from trainer.recording import MetricsFile, Several
+from trainer.recording import MetricsFile, Several, look
 from trainer.recording.flat import flat
 from trainer.recording.memory import memory_used
-from trainer.recording.picture import png, sample_grid
+from trainer.recording.picture import png
 from trainer.recording.summary import summarise
 from trainer.run import Run
 from trainer.storage import atomic
@@ -183,7 +183,7 @@ class Journal:
             if run.trainer.steps == 0:
                 self.recorder.text(0, "model", "```\n" + summary.text() + "\n```")
         if run.trainer.steps == 0:
-            self.samples_picture()
+            self.first_batch()
         say("")
 
     def begin(self) -> None:
@@ -233,15 +233,17 @@ class Journal:
             name = f"{split}/{getattr(measured, 'figure_name', 'figure')}"
             self.recorder.image(self.run.trainer.steps + 1, name, style.as_pixels(figure))
 
-    def samples_picture(self) -> None:
-        """Show the first training batch as the model gets it."""
-        batch = next(batches(self.run.loaders.train))
-        info = self.run.splits.info
-        if isinstance(batch, tuple) and batch[0].dim() == 4 and hasattr(info, "mean"):
-            labels = [info.classes[i] for i in batch[1].tolist()]
-            grid = sample_grid(batch[0], info.mean, info.std, labels)
+    def first_batch(self) -> None:
+        """Show the first training batch as the model gets it: as a picture, or as text."""
+        run = self.run
+        batch = next(batches(run.loaders.train))
+        grid = look.picture(run.splits, batch, run.loaders.train.indices(0, 0))
+        if grid is not None:
             self.recorder.image(0, "train/samples", grid)
-            atomic.write_bytes(self.run.folder.path / "samples.png", png(grid))
+            atomic.write_bytes(run.folder.path / "samples.png", png(grid))
+        if text := look.text(run.splits, run.loaders.train.indices(0, 0)):
+            self.recorder.text(0, "train/samples", f"```\n{text}\n```")
+            atomic.write_text(run.folder.path / "samples.txt", text + "\n")
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """Write the final metrics beside what was chosen."""
@@ -259,8 +261,12 @@ class Journal:
             baseline = report.get("baseline") or {}
             names = [n for n in baseline if not n.startswith("num_")]
             if names:
+                of = "R2" if "r2" in report else "accuracy"
                 beside = ", ".join(f"{n.replace('_', ' ')} {baseline[n]:.4f}" for n in names)
-                say(f"{'':<11} baselines: {beside}")
+                say(f"{'':<11} baselines ({of}): {beside}")
+            if naive := (getattr(self.run.splits.info, "naive", None) or {}).get(split):
+                told = ", ".join(f"{n.replace('_', ' ')} {v:.4g}" for n, v in naive.items())
+                say(f"{'':<11} naive forecasts (rmse): {told}")
         if self.divergence.skipped:
             say(f"steps skipped since they were not finite: {self.divergence.skipped}")
         if left_out := len(self.bad_samples.rows):

@@ -5,9 +5,10 @@ Weights, buffers, gradients and random numbers are afterwards as before.
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -40,8 +41,20 @@ def preflight(run: Run) -> None:
             problems += trial_problems(run)
     if problems:
         raise Refused(*problems)
-    for text in label_warnings(run):
+    for text in (*label_warnings(run), *brief_audit(run)):
         run.console.warn(text)
+
+
+def brief_audit(run: Run) -> Sequence[str]:
+    """What is odd about data that is trained on for the first time, as far as that is quickly had.
+
+    `fivestep audit` takes the time for all of it.
+    """
+    if run.resumed:
+        return ()
+    # The packages meet by name: whoever knows the data is asked.
+    found: Sequence[str] = import_module("data.audit").brief(run.splits)
+    return found
 
 
 def size_of_state(run: Run) -> int:

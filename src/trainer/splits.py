@@ -24,6 +24,19 @@ def refuse_unfit(splits: Any) -> None:
         raise Refused(*problems)
 
 
+def refuse_other_problem(info: Any, evaluation: Any) -> None:
+    """Raise Refused where an evaluation judges other things than there are to learn.
+
+    An evaluation that doesn't say what it judges (a user's own) is believed to fit.
+    """
+    problem, judged = problem_of(info), getattr(evaluation, "problem", None)
+    if judged not in (None, problem):
+        raise Refused(
+            f"the data is for {problem}, and evaluation={judged} judges {judged}; write "
+            f"evaluation={problem} and a loss for it, or leave both out (auto)"
+        )
+
+
 def size_problems(splits: Any) -> Iterator[str]:
     """A line for each split that has no samples."""
     if splits.train is None:

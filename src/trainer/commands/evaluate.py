@@ -155,6 +155,9 @@ def form_of_data(run: Path, words: Sequence[str], *, whole: bool) -> list[str]:
         if images:
             values = {"validation": 0, "test": 0}
     if not images:
+        # How long a window is may depend on how much there is: it has to be what the model takes.
+        info = folder.read_info()[0] if "window" in stored else {}
+        values |= {key: info[key] for key in ("window", "horizon") if info.get(key)}
         return unless_given(values, words)
     reader = folder.read_info()[0].get("reader")
     if isinstance(reader, dict) and {"height", "width", "channels", "fit"} <= set(reader):

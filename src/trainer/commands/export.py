@@ -113,6 +113,8 @@ def told(manifest: "Manifest", folder: Path) -> None:
     if not entries:
         return
     split = next((name.partition("/")[0] for name in manifest.metrics), "test")
+    # The first metric behind the loss is the one that says most.
+    name = next((n.partition("/")[2] for n in manifest.metrics if not n.endswith("/loss")), "loss")
     values = list(entries.values())
     sizes = list(dict.fromkeys(size for entry in values for size in entry.get("latency_ms", {})))
     columns = [
@@ -121,15 +123,15 @@ def told(manifest: "Manifest", folder: Path) -> None:
         Column("size", [human(entry["size"]) for entry in values], right=True),
         Column("differs", [difference(entry) for entry in values], right=True),
         Column("equal", [share(entry) for entry in values], right=True),
-        Column(f"{split} acc", [accuracy(entry, split) for entry in values], right=True),
+        Column(f"{split} {name}", [measured(e, f"{split}/{name}") for e in values], right=True),
         Column(f"ms {'/'.join(sizes)}", [latency(e, sizes) for e in values], right=True, rank=1),
     ]
     show(sys.stdout, table(columns, width_of(sys.stdout)))
-    own = manifest.metrics.get(f"{split}/accuracy")
-    beside = "" if own is None else f"; the model's own {split} accuracy is {own:.4f}"
+    own = manifest.metrics.get(f"{split}/{name}")
+    beside = "" if own is None else f"; the model's own {split} {name} is {own:.4f}"
     print(f"export in {nearest(folder)}{beside}")
     if "onnx" in entries and (folder / "predict.py").exists():
-        print(f"without torch: python {nearest(folder / 'predict.py')} PICTURES...")
+        print(f"without torch: python {nearest(folder / 'predict.py')} INPUTS...")
 
 
 def difference(entry: dict[str, Any]) -> str:
@@ -146,9 +148,9 @@ def share(entry: dict[str, Any]) -> str:
     return "100 %" if value == 1 else f"{min(99.99, 100 * value):.2f} %"
 
 
-def accuracy(entry: dict[str, Any], split: str) -> str:
-    """The accuracy that was measured on the artefact."""
-    value = entry.get("metrics", {}).get(f"{split}/accuracy")
+def measured(entry: dict[str, Any], name: str) -> str:
+    """A metric as it was measured on the artefact."""
+    value = entry.get("metrics", {}).get(name)
     return "-" if value is None else f"{value:.4f}"
 
 

@@ -24,7 +24,7 @@ from trainer.recording import Console
 from trainer.run import MakeOptimizer, Run, prepare_device, setup
 from trainer.schedule import Plan, Schedule
 from trainer.seeding import derive, seed_all
-from trainer.splits import refuse_unfit
+from trainer.splits import refuse_other_problem, refuse_unfit
 from trainer.storage.environment import environment
 from trainer.storage.folder import RunFolder
 from trainer.storage.records import samples_of
@@ -48,6 +48,8 @@ def assemble(config: DictConfig, folder: RunFolder, drift: Drift | None = None) 
     fill_in(config, "info", facts(splits.info))
     if problems := reference_problems(as_far_as_known(config)[0], list(config.info)):
         raise Refused(*problems)
+    evaluation = make(config, "evaluation")
+    refuse_other_problem(splits.info, evaluation)
     seed_all(config.seed, "weights")
     task = make(config, "task", model=make(config, "model"), loss=make(config, "loss"))
     reader = getattr(splits.info, "reader", None)
@@ -59,7 +61,7 @@ def assemble(config: DictConfig, folder: RunFolder, drift: Drift | None = None) 
         schedule=partial(make_schedule, config),
         options=options,
         parameter_options=ParameterOptions(**plain(config.parameters)),
-        evaluation=make(config, "evaluation"),
+        evaluation=evaluation,
         checkpoints=partial_of(config, "checkpoint"),
         recorder=partial_of(config, "recorder"),
         folder=folder,
@@ -68,7 +70,7 @@ def assemble(config: DictConfig, folder: RunFolder, drift: Drift | None = None) 
         export=make(config, "export"),
         seed=derive(config.seed, "order"),
         warmup=OmegaConf.select(config, "scheduler.warmup", default=0) or 0,
-        reader=reader and instantiate(reader, _convert_="all"),
+        reader=instantiate(reader, _convert_="all") if reader else None,
     )
 
 

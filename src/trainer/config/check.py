@@ -230,7 +230,11 @@ def info_fields(data: Any) -> list[str] | None:
         return None
     hint = Hints(data).of("return")
     shapes = [kind for kind in get_args(hint) if is_dataclass(kind)]
-    return [*DERIVED, *(field.name for field in fields(shapes[0]))] if shapes else None
+    return (
+        [*dict.fromkeys([*(field.name for field in fields(shapes[0])), *DERIVED])]
+        if shapes
+        else None
+    )
 
 
 def texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -1,8 +1,8 @@
 """From YAML files and overrides to one config, with every problem in it told at once; no torch."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from omegaconf.errors import (
 
 from trainer.config.catalogue import Group, did_you_mean, folder_problems, groups, sources
 from trainer.config.loading import Loaded, load
+from trainer.config.looking import AUTO, GROUPS, Suited, kind_of_path, suited
 from trainer.config.overrides import Known, Override, dotted, judge_choice, judge_value, parse
 from trainer.config.schema import SECTIONS
 from trainer.config.schema import problems as schema_problems
@@ -25,8 +26,16 @@ LATER = ("info", "plan")
 OVERLAYS = ("experiment", "debug")
 
 
-def compose(overrides: Sequence[str] = (), config_dirs: Sequence[Path] = ()) -> DictConfig:
+def compose(
+    overrides: Sequence[str] = (),
+    config_dirs: Sequence[Path] = (),
+    *,
+    tell: Callable[[str], object] | None = None,
+) -> DictConfig:
     """The config of a run: train.yaml, one choice from each group, then the overrides.
+
+    What is left open (`auto`, or null in the data) is chosen by a first look at the data; `tell`
+    gets a line for each such choice.
 
     `config_dirs` add groups and choices; one with a name of ours stands in for ours. The result
     is struct (a wrong key raises) and keeps its interpolations, `${info.*}` and `${plan.*}` too.
@@ -36,6 +45,9 @@ def compose(overrides: Sequence[str] = (), config_dirs: Sequence[Path] = ()) -> 
     judged = judge(overrides, config_dirs)
     if judged.problems:
         raise Refused(*dict.fromkeys(judged.problems))
+    if tell is not None:
+        for note in judged.notes:
+            tell(note)
     config = judged.loaded.config
     if config.run.name is None:
         config.run.name = f"{judged.loaded.choices['data']}-{judged.loaded.choices['model']}"
@@ -50,6 +62,7 @@ class Judged:
     plain: dict[str, Any]  # interpolations resolved as far as they can be
     known: Known  # what a further override could refer to
     problems: list[str]
+    notes: tuple[str, ...] = ()  # what was chosen for the user, and why
 
 
 def judge(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> Judged:
@@ -71,17 +84,58 @@ def judge(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> Judged:
         # Null stands for no choice, and leaves the ones of train.yaml as they are.
         choices = [each for each in choices if each.value is not None or each.kind == "delete"]
         loaded = load(choices, folders)
+        loaded, suited = suit(loaded, choices, read, catalogue, folders)
+        read += suited.values
         known = Known(raw(loaded.config), catalogue, folders)
         bad = {each.key for each in chosen} - {each.key for each in choices}
         values = [each for each in read if each not in chosen and can_judge(each, bad, catalogue)]
         values, found = sort_out(values, known, judge_value)
         problems += found
-        loaded = load(choices + values, folders) if values else loaded
+        loaded = load([*choices, *suited.choices, *values], folders) if values else loaded
     except Refused as error:
         raise Refused(*problems, *error.problems) from error.__cause__
     plain, found = resolved(loaded.config)
     problems += [*found, *shape_problems(plain, catalogue), *schema_problems(plain)]
-    return Judged(loaded, plain, known, problems)
+    return Judged(loaded, plain, known, problems, suited.notes)
+
+
+@dataclass
+class Filled:
+    """What was chosen where the user left it open."""
+
+    choices: list[Override] = field(default_factory=list)
+    values: list[Override] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+
+    def add(self, found: Suited, catalogue: Mapping[str, Group]) -> None:
+        """Take what a look at the data has found."""
+        for texts, place in ((found.choices, self.choices), (found.values, self.values)):
+            read = [parse(text, catalogue) for text in texts]
+            place += [each for each in read if isinstance(each, Override)]
+        self.notes += found.notes
+
+
+def suit(
+    loaded: Loaded,
+    choices: Sequence[Override],
+    read: Sequence[Override],
+    catalogue: Mapping[str, Group],
+    folders: Sequence[Path],
+) -> tuple[Loaded, Filled]:
+    """Choose what suits the data for whatever is `auto`, or null, and compose again."""
+    filled = Filled()
+    data = catalogue.get("data")
+    default = data.default if data is not None and data.default is not None else ""
+    filled.add(kind_of_path(read, loaded.choices["data"], default), catalogue)
+    if filled.choices:
+        loaded = load([*choices, *filled.choices], folders)
+    groups = [name for name in GROUPS if loaded.choices.get(name) == AUTO]
+    section = raw(loaded.config).get("data")
+    if isinstance(section, Mapping):
+        filled.add(suited(loaded.choices["data"], section, read, groups), catalogue)
+    if groups:
+        loaded = load([*choices, *filled.choices], folders)
+    return loaded, filled
 
 
 def is_choice(override: Override, folders: Sequence[Path]) -> bool:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
 from trainer.config.catalogue import defaults
 from trainer.config.compose import raw
 from trainer.config.drift import FREE
 from trainer.config.swept import OWN, Asked, at
 from trainer.errors import Refused
+from trainer.evaluation.selection import direction_of
 from trainer.options import SweepOptions
 from trainer.pasting import nearest
 from trainer.sweep.axes import key_of
@@ -60,7 +60,7 @@ def plan(
         method=options.method,
         space=asked.space,
         select=select,
-        direction=direction(at(config, "evaluation.direction"), select),
+        direction=direction_of(at(config, "evaluation.direction"), select),
         trials=options.trials,
         prune=options.prune,
         seed=options.seed,
@@ -96,13 +96,6 @@ def plan(
         ),
         request,
     )
-
-
-def direction(chosen: Any, select: str) -> Literal["max", "min"]:
-    """Which way is better, as `trainer.evaluation.Classification` has it."""
-    if chosen in ("max", "min"):
-        return "max" if chosen == "max" else "min"
-    return "min" if select == "loss" else "max"
 
 
 def threads(asked: Asked, options: SweepOptions) -> int | None:

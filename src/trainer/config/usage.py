@@ -88,10 +88,12 @@ usage: fivestep COMMAND
   train [OVERRIDES]          train, evaluate, export; the same as the command train
   list [GROUP]               what can be chosen
   show [OVERRIDES]           print the composed config, train nothing
+  init PATH                  look at your data, write a config for it
+  audit [OVERRIDES]          look for what is wrong with the data
   lr-find [OVERRIDES]        find a learning rate
   batch-find [OVERRIDES]     find a batch size
 
-  predict RUN INPUTS...      what the model says of new files
+  predict RUN INPUTS...      what the model says of new inputs
   evaluate RUN [data=...]    measure again, also on other data
   export RUN                 turn the model into artefacts, each proven
   runs [FOLDER]              list runs with their metrics

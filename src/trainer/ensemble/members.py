@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainer.errors import Refused
+from trainer.evaluation.selection import direction_of
 from trainer.pasting import nearest
 from trainer.storage.folder import RunFolder
 from trainer.storage.listing import Record, record, records
@@ -125,9 +126,8 @@ def single(path: Path) -> tuple[str, Direction, list[tuple[Record, str]]]:
         )
     evaluation = RunFolder.open(path).read_config().config.get("evaluation", {})
     chosen = evaluation.get("direction", "auto")
-    smaller = chosen == "min" or (chosen == "auto" and run.select == "loss")
     words = [word for word in run.overrides if not word.startswith("run.")]
-    return run.select, "min" if smaller else "max", [(run, briefly(words))]
+    return run.select, direction_of(chosen, run.select), [(run, briefly(words))]
 
 
 def neither(path: Path) -> str:

@@ -17,6 +17,8 @@ MAX_TEST = 2_000
 MAX_SIDE = 32
 # Of other inputs with many features, fewer samples are used, so that memory stays at 80 MB.
 MAX_VALUES = MAX_TRAIN * 4_096
+# Ids of tokens are counted in so many; rarer ones share theirs.
+BUCKETS = 2_048
 
 Batch = tuple[Tensor, Tensor]
 Array = NDArray[Any]
@@ -129,6 +131,12 @@ def reservoir(batches: Iterable[Batch], cap: int, seed: int, split: str) -> tupl
 
 
 def _features(inputs: Tensor) -> Tensor:
+    if inputs.dtype == torch.int64 and inputs.ndim == 2:
+        # Ids of tokens: how often each comes says something, its number at a place doesn't.
+        counts = torch.zeros((len(inputs), BUCKETS), device=inputs.device)
+        counts.scatter_add_(1, inputs.remainder(BUCKETS), torch.ones_like(inputs).float())
+        counts[:, 0] = 0.0  # padding
+        return counts
     flat = inputs.detach().float()
     if flat.ndim == 4 and max(flat.shape[2:]) > MAX_SIDE:
         size = [min(side, MAX_SIDE) for side in flat.shape[2:]]

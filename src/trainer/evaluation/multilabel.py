@@ -27,7 +27,6 @@ METRICS = (
     "exact_match",
     "hamming_loss",
 )
-LOWER = ("loss", "hamming_loss")
 PER_LABEL = ("precision", "recall", "f1")
 
 
@@ -56,9 +55,7 @@ class MultiLabel(Selection):
         problems = metric_problems(metrics, METRICS)
         if not 0 < threshold < 1:
             problems.append(f"evaluation.threshold={threshold}: give a probability in 0..1")
-        super().__init__(
-            select, direction, every, patience, min_delta, lower=LOWER, problems=problems
-        )
+        super().__init__(select, direction, every, patience, min_delta, problems=problems)
         self.threshold = threshold
         self.metrics: dict[str, Metric] = dict(metrics or {})
 

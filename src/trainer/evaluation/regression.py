@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METRICS = ("loss", "rmse", "mae", "r2")
-LOWER = ("loss", "rmse", "mae")
 Array = NDArray[np.float64]
 
 
@@ -46,15 +45,8 @@ class Regression(Selection):
         baselines: bool = True,
         metrics: Mapping[str, Metric] | None = None,
     ) -> None:
-        super().__init__(
-            select,
-            direction,
-            every,
-            patience,
-            min_delta,
-            lower=LOWER,
-            problems=metric_problems(metrics, METRICS),
-        )
+        problems = metric_problems(metrics, METRICS)
+        super().__init__(select, direction, every, patience, min_delta, problems=problems)
         self.baselines = baselines
         self.metrics: dict[str, Metric] = dict(metrics or {})
 

@@ -7,13 +7,22 @@ from typing import Literal, TypeGuard
 from trainer.errors import Refused
 
 PREFIX = "validation/"
+# The metrics of all evaluations of which less is better; all others are better when they are more.
+LOWER = ("loss", "rmse", "mae", "perplexity", "hamming_loss")
+
+
+def direction_of(chosen: object, select: str) -> Literal["max", "min"]:
+    """Which way is better, where "auto" leaves it to the metric; "mae/price" is an MAE."""
+    if chosen in ("max", "min"):
+        return "max" if chosen == "max" else "min"
+    return "min" if select.removeprefix(PREFIX).partition("/")[0] in LOWER else "max"
 
 
 class Selection:
     """The part of every evaluation that compares values; an evaluation adds what is measured.
 
     `select` names the metric that chooses the best checkpoint, with or without the prefix
-    `validation/`. `direction` says which way is better; `auto` is min for the metrics in `lower`
+    `validation/`. `direction` says which way is better; `auto` is min for the metrics in LOWER
     and max for all else. `every` counts epochs between evaluations. `patience` is the number of
     evaluations in a row that may fail to improve by more than `min_delta` before training stops.
     `problems` is what else is wrong with an evaluation's own options.
@@ -29,7 +38,6 @@ class Selection:
         patience: int | None,
         min_delta: float,
         *,
-        lower: Sequence[str] = ("loss",),
         problems: Sequence[str] = (),
     ) -> None:
         found = [
@@ -40,10 +48,7 @@ class Selection:
         if found:
             raise Refused(*found)
         self.select = select.removeprefix(PREFIX)
-        least = self.select.partition("/")[0] in lower
-        self.direction: Literal["max", "min"] = (
-            ("min" if least else "max") if direction == "auto" else direction
-        )
+        self.direction = direction_of(direction, self.select)
         self.every = every
         self.patience = patience
         self.min_delta = float(min_delta)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from trainer.storage import atomic
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Signed, with a point or a comma: no spreadsheet computes anything of it.
+NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 Picture = Callable[[int], NDArray[np.uint8]]
 
 
@@ -50,4 +53,4 @@ def harmless(text: str) -> str:
     if not text.startswith(("=", "+", "-", "@", "\t", "＝", "＋", "－", "＠")):
         return text
     # "-1" is a number to a spreadsheet as well, and a common label.
-    return text if text[1:].isdecimal() and text[0] in "+-" else f"'{text}"
+    return text if NUMBER.fullmatch(text) else f"'{text}"

@@ -139,7 +139,8 @@ class Artefacts:
             except NotPossible as error:
                 outcome.impossible[form] = str(error)
                 continue
-            case = Case(form, processes[form], Parity(self.atol, self.rtol))
+            parity = Parity(self.atol, self.rtol, decides=subject.decides)
+            case = Case(form, processes[form], parity)
             outcome.cases.append(case)
             try:
                 seconds = case.process.open(building, subject.names)

@@ -13,12 +13,13 @@ class Parity:
     """Largest differences and equal decisions of one artefact.
 
     It holds while no output differs by more than `atol`, or by more than `rtol` of the largest
-    absolute output, whichever is more. A decision is the argmax of a row of outputs [B, C]; it may
-    differ where the model's own two values are nearer than two such differences.
+    absolute output, whichever is more. With `decides` the outputs are those of a classifier: a
+    decision is the argmax of a row of outputs [B, C], and it may differ where the model's own two
+    values are nearer than two such differences.
     """
 
-    def __init__(self, atol: float, rtol: float) -> None:
-        self.atol, self.rtol = atol, rtol
+    def __init__(self, atol: float, rtol: float, *, decides: bool = True) -> None:
+        self.atol, self.rtol, self.decides = atol, rtol, decides
         self.largest = 0.0  # absolute difference
         self.probability = 0.0  # largest difference of a probability
         self.scale = 0.0  # largest absolute output of the model
@@ -54,7 +55,7 @@ class Parity:
         self.samples += len(expected)
         if len(expected) not in self.sizes:
             self.sizes.append(len(expected))
-        if expected.ndim == 2:
+        if self.decides and expected.ndim == 2:
             self._decide(expected, found)
             with np.errstate(invalid="ignore"):  # an infinite logit has no probability
                 apart = np.nan_to_num(np.abs(softmax(expected) - softmax(found)))

@@ -18,6 +18,7 @@ from trainer.export.inputs import Dynamic, described, identifiers, positional_na
 from trainer.export.plain import fingerprint, num_samples, on_cpu, plain_copy, resized
 from trainer.export.reasons import place, reason, told_by
 from trainer.export.silence import silence
+from trainer.facts import problem_of
 from trainer.task import Prediction, kind_of, not_a_tensor
 from trainer.trained import Trained
 
@@ -38,6 +39,7 @@ class Subject:
         self, trained: Trained, batches: Sequence[Any], dynamic: Dynamic | None = None
     ) -> None:
         self.task: Any = plain_copy(trained)
+        self.decides = problem_of(trained.info) == "classification"
         self.modules = {name: getattr(self.task, name) for name in trained.modules}
         if not hasattr(self.task, "example"):
             raise NotPossible(

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal, Self
 
 from trainer.errors import CannotWrite, Refused
+from trainer.evaluation.writing import harmless as disarmed
 from trainer.inference.stream import Row
 from trainer.storage.atomic import temporary
 
@@ -93,12 +94,8 @@ def csv_of(*values: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """A text in one line that no spreadsheet takes for a formula (OWASP, "CSV Injection")."""
-    text = text.replace("\r", "\\r").replace("\n", "\\n")
-    if not text.startswith(("=", "+", "-", "@", "\t", "＝", "＋", "－", "＠")):
-        return text
-    # "-" is standard input, and "-1" a number to a spreadsheet as well.
-    return text if text == "-" or text[1:].isdecimal() else f"'{text}"
+    """A text in one line that no spreadsheet takes for a formula; "-" is standard input."""
+    return text if text == "-" else disarmed(text)
 
 
 class Stream:

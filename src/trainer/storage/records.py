@@ -1,14 +1,19 @@
 """What a run folder keeps about its data and its machine, of the first start and of later ones."""
 
+import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from trainer.protocols import Splits
+from trainer.storage import atomic
 from trainer.storage.comparison import Difference
 from trainer.storage.environment import environment
 from trainer.storage.folder import RunFolder
 from trainer.storage.stored_environment import with_start
+
+MOST_NAMES = 1_000_000  # of more samples, nobody reads the list
 
 
 def write_records(
@@ -24,6 +29,7 @@ def write_records(
     """
     info = splits.info
     folder.write_info(vars(info) if hasattr(info, "__dict__") else asdict(info))
+    write_splits(folder, splits)
     folder.write_environment(
         environment(
             device=device,
@@ -33,6 +39,26 @@ def write_records(
             targets=targets,
         )
     )
+
+
+def write_splits(folder: RunFolder, splits: Splits) -> None:
+    """Write splits.csv, which split each sample is in, where all of them have names.
+
+    `data.splits=` takes it again, so that another run is trained and tested on the same ones.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("name", "split"))
+    for split in ("train", "validation", "test"):
+        dataset = getattr(splits, split)
+        names = getattr(dataset, "names", None)
+        if dataset is None:
+            continue
+        if names is None or len(names) > MOST_NAMES:
+            return
+        writer.writerows((name, split) for name in names)
+    content = text.getvalue().encode("utf-8", "surrogateescape")
+    atomic.write_bytes(folder.path / "splits.csv", content)
 
 
 def samples_of(splits: Splits) -> dict[str, int]:

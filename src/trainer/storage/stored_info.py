@@ -17,6 +17,20 @@ OWN_NODES = (
     "data.answers.ClassAnswer",
     "data.answers.LabelsAnswer",
     "data.answers.NumbersAnswer",
+    "data.arrays_reader.ArrayReader",
+    "data.audio.reader.AudioReader",
+    "data.detection.answer.BoxAnswer",
+    "data.picture_reader.PictureReader",
+    "data.segmentation.answer.MaskAnswer",
+    "data.series.reader.SequenceReader",
+    "data.series.reader.WindowReader",
+    "data.shards.row_reader.RowReader",
+    "data.tables.reader.TableReader",
+    "data.text.answers.LanguageAnswer",
+    "data.text.answers.TranslationAnswer",
+    "data.text.readers.TextReader",
+    "data.text.readers.LanguageReader",
+    "data.text.readers.TranslationReader",
 )
 _LIMIT = 10_000_000
 

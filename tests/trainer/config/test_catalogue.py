@@ -33,7 +33,7 @@ def test_a_users_folder_adds_groups_and_stands_in_for_ours(tmp_path: Path) -> No
     found = groups([tmp_path])
     assert found["model"].choices["mine"] == "My own network."
     assert found["model"].choices["cnn"] == "My CNN."
-    assert found["model"].default == "cnn" and "mlp" in found["model"].choices
+    assert found["model"].default == "auto" and "mlp" in found["model"].choices
     assert found["teacher"].choices == {"big": ""} and not found["teacher"].listed
 
 

@@ -13,6 +13,17 @@ from trainer.config.targets import locate
 from trainer.errors import Refused
 
 EVERY_CHOICE = [f"{name}={choice}" for name, group in groups().items() for choice in group.choices]
+# What a choice doesn't make sense without: sizes that only such data has, a function of one's own.
+BESIDE = {
+    "data=own": ["data._target_=data.digits.digits"],
+    "model=audio_cnn": ["data=audio"],
+    "model=forecaster": ["data=series"],
+    "model=language_model": ["data=language"],
+    "model=seq2seq": ["data=translation"],
+    "model=series_cnn": ["data=series"],
+    "model=tabular": ["data=table"],
+    "model=transformer": ["data=text"],
+}
 
 NET = """
 import torch
@@ -70,7 +81,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_every_file_names_things_that_take_its_arguments(choice: str) -> None:
     if choice == "model=timm":
         pytest.importorskip("timm")
-    check(compose([choice]))
+    check(compose([choice, *BESIDE.get(choice, ())]))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ EVERY_CHOICE = [f"{name}={choice}" for name, group in groups().items() for choic
 
 @pytest.mark.parametrize("choice", EVERY_CHOICE)
 def test_every_file_composes(choice: str) -> None:
-    config = compose([choice])
+    own = ["data._target_=mine.data"] if choice == "data=own" else []  # it names nothing itself
+    config = compose([choice, *own])
     assert not {"experiment", "debug", "hydra", "defaults"} & set(config)
     assert set(config) == set(SECTIONS) | (set(groups()) - {"experiment", "debug"})
 
@@ -35,7 +36,7 @@ def test_a_wrong_key_of_the_result_raises_and_interpolations_are_kept() -> None:
     with pytest.raises(ConfigAttributeError):
         config.trainer.epoch  # noqa: B018
     model = OmegaConf.to_container(config.model, resolve=False)
-    assert isinstance(model, dict) and model["num_classes"] == "${info.num_classes}"
+    assert isinstance(model, dict) and model["num_classes"] == "${info.num_outputs}"
 
 
 def test_the_run_is_named_after_its_choices() -> None:
@@ -180,7 +181,7 @@ def test_a_users_folder_adds_choices_groups_and_experiments(own: Path) -> None:
 def test_a_users_choice_stands_in_for_ours_and_so_does_their_train_yaml(own: Path) -> None:
     write(own, "model/cnn", "# Mine.\n_target_: mynet.Net\n")
     assert compose([], [own]).model._target_ == "mynet.Net"
-    main = (conf_folder() / "train.yaml").read_text().replace("model: cnn", "model: mine")
+    main = (conf_folder() / "train.yaml").read_text().replace("model: auto", "model: mine")
     write(own, "train", main)
     assert compose([], [own]).run.name == "digits-mine"
     second = own / "second"

@@ -92,7 +92,7 @@ def starts(folder: Path) -> list[list[str]]:
         (["seed=range(0,1,0)"], "its step is 0"),
         (["seed=range(1000000000)"], "it has more than 10,000 values"),
         (["seed=1,1"], "seed: 1 is there more than once"),
-        (["model=glob(x*)"], "no choice is like that; choices: cnn, mlp"),
+        (["model=glob(x*)"], "no choice is like that; choices: audio_cnn"),
         (["seed=glob(*)"], "glob is for groups"),
         (["optimizer.lr=tag(lgo,interval(0.1,1))", "sweep=random"], "there is no tag lgo"),
         (["optimizer.lr=interval(1,0.1)", "sweep=random"], "the lower bound (1) has to be below"),

@@ -12,7 +12,8 @@ from trainer.config.overrides import Known, Override, judge_choice, judge_value,
 
 @cache
 def known() -> Known:
-    return Known(raw(load([], sources()).config), groups(), sources())
+    choice = Override("model=cnn", "model", "cnn", "change")
+    return Known(raw(load([choice], sources()).config), groups(), sources())
 
 
 def told(text: str) -> list[str]:
@@ -31,7 +32,7 @@ def told(text: str) -> list[str]:
         # names
         ("modle=cnn", "did you mean model=cnn?"),
         ("net=cnn", "did you mean model=cnn?"),
-        ("model=nope", "choices: cnn, mlp, resnet18, timm"),
+        ("model=nope", "choices: audio_cnn, auto, cnn,"),
         ("model=cnnn", "did you mean model=cnn?"),
         ("model=null", "a run needs its model"),
         ("trainer.lrr=1", "did you mean optimizer.lr=1?"),
@@ -60,7 +61,7 @@ def told(text: str) -> list[str]:
         ("hydra.run.dir=x", "run.dir names the run's folder"),
         # grammar
         ("cnn", "did you mean model=cnn?"),
-        ("model", "one of cnn, mlp"),
+        ("model", "one of audio_cnn, auto, cnn,"),
         ("clip", "not an override; write key=value"),
         ("=3", "write key=value"),
         ("a b=3", "'a b' is no name of a key"),

@@ -28,7 +28,7 @@ LR = "optimizer.lr=0.1,0.01"
         ("x=[1,2],[3]", Choices(("[1,2]", "[3]"))),
         ("x='a,b',c d", Choices(("'a,b'", "'c d'"))),
         ("x=range(1,0,-0.5)", Choices(("1.0", "0.5"))),
-        ("model=glob(*,exclude=[r*,t*])", Choices(("cnn", "mlp"))),
+        ("optimizer=glob(*,exclude=[r*,s*])", Choices(("adam", "adamw"))),
         ("x=sort(3,1,2)", Choices(("1", "2", "3"))),
         ("x=interval(1,2)", Interval(1, 2)),
         ("x=tag(log,interval(1e-4,1e-1))", Interval(1e-4, 1e-1, log=True)),

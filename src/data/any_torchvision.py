@@ -1,0 +1,356 @@
+"""Any image classification dataset of torchvision, by the name of its class."""
+
+import contextlib
+import difflib
+import inspect
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from data.augmentation import named as named_augmentation
+from data.errors import DataError
+from data.folds import fold_problems
+from data.image_sets import (
+    Cache,
+    Settings,
+    cache_kind,
+    checked,
+    image_splits,
+    size_problems,
+)
+from data.image_targets import Targets
+from data.info import ImageInfo
+from data.picture_items import Items, class_labels
+from data.pixels import Fit
+from data.splits import Splits, check_fractions
+from data.splitting import split as divided
+from data.torchvision_look import look_torchvision
+
+__all__ = ["look_torchvision", "torchvision"]
+
+OTHER = {
+    "detection": ("CocoDetection", "VOCDetection", "WIDERFace", "Kitti"),
+    "segmentation": ("VOCSegmentation", "Cityscapes", "SBDataset"),
+}
+ROLES = {
+    "train": ("train", "training", "train-standard", "trainval"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+OWN = ("transform", "target_transform", "transforms", "root", "download", "loader")
+LABELS = ("targets", "labels", "_labels", "y")
+COMPARED = 5
+logger = logging.getLogger(__name__)
+
+
+def torchvision(
+    name: str | None = None,
+    *,
+    root: str | Path = "datasets",
+    download: bool = False,
+    options: Mapping[str, Any] | None = None,
+    size: int | Sequence[int] | None = None,
+    channels: int | None = None,
+    fit: Fit = "crop",
+    validation: float = 0.1,
+    test: float = 0.2,
+    split_seed: int = 0,
+    folds: int | None = None,
+    fold: int | None = None,
+    augment: Any = None,
+    source_size: int | None = None,
+    transform: Any = None,
+    cache: Cache = "auto",
+    on_error: Literal["stop", "skip"] = "stop",
+    max_bad: int = 20,
+) -> Splits[ImageInfo]:
+    """Return an image classification dataset of torchvision, in its own splits where it has them.
+
+    A split that it lacks is taken from the training images. Read as torchvision reads it, then
+    brought to one size as one's own images are, see `data.images`.
+
+    Args:
+        name: of a class in torchvision.datasets, such as "Flowers102".
+        root: the folder where its files are, or are to go.
+        download: fetch what is missing, where torchvision can.
+        options: other arguments of the class, such as {split: letters} for EMNIST. An argument
+            that chooses a split (`split` or `train`) makes it the whole of the data.
+        size: rows and columns: one number, or [height, width]; None: their own where they are all
+            alike, otherwise 64.
+        channels: 1 for gray, 3 for RGB; None: as they are.
+        fit: how an image is brought to that size, see `data.pixels.decode`.
+        validation: fraction of all images, where the dataset has no validation split.
+        test: likewise.
+        split_seed: which stratified split.
+        folds: divide all but the test into so many parts, see `data.folds`.
+        fold: which of them, from 0, is the validation.
+        augment: for training, e.g. `data.augmentation.RandomResizedCrop`.
+        source_size: see `data.images.images`.
+        transform: likewise.
+        cache: likewise.
+        on_error: likewise.
+        max_bad: likewise.
+
+    Raises:
+        DataError: all that is wrong with the arguments; an unknown class, or one of other data;
+            files that are missing or damaged.
+    """
+    settings = Settings(
+        named_augmentation(augment), transform, cache, source_size, on_error, max_bad
+    )
+    problems = settings.problems() + fold_problems(folds, fold)
+    problems += size_problems(size or 1, channels or 3, fit)
+    try:
+        check_fractions(validation=validation, test=test)
+    except DataError as error:
+        problems += error.problems
+    checked(problems)
+    make = named(name)
+    place = Path(root).expanduser()
+    opened = _splits(make, place, download, dict(options or {}))
+    labels, given, places, names = [], [], [], []
+    for number, (role, dataset) in enumerate(opened.items()):
+        found = class_labels(_labels(dataset, make.__name__), f"{make.__name__} ({role})")
+        if len(found) == 0 or found.min() < 0:
+            logger.warning("%s: the labels of its %s split are not known", make.__name__, role)
+            continue
+        labels.append(found)
+        given += [role] * len(found)
+        places += [(number, index) for index in range(len(found))]
+        names += [f"{make.__name__}/{role or 'all'}[{index}]" for index in range(len(found))]
+    source = Items(
+        tuple(opened.values()),
+        _picture,
+        tuple(places),
+        tuple(names),
+        mark=f"torchvision {make.__name__} {place.absolute()} {options}",
+        fit=fit,
+    ).sized(size, channels)
+    truth = np.concatenate(labels)
+    targets = Targets("classification", _classes(next(iter(opened.values())), truth), truth)
+    parts = divided(
+        count=len(source),
+        method=None,
+        validation=validation,
+        test=test,
+        seed=split_seed,
+        labels=truth,
+        given=given if any(given) else None,
+        names=names,
+        classes=targets.names,
+        folds=folds,
+        fold=fold,
+    )
+    return image_splits(
+        source,
+        targets,
+        parts,
+        settings=settings,
+        kind=cache_kind(settings, source, len(parts[0])),
+        bad={},
+        content=source.content(),
+    )
+
+
+def named(name: str | None) -> Any:
+    """Return the class of torchvision.datasets of that name; raises DataError with the nearest."""
+    from torchvision import datasets
+
+    known = [each for each in datasets.__all__ if inspect.isclass(getattr(datasets, each))]
+    if not name:
+        raise DataError(
+            "data.name is needed: data.name=Flowers102, or another class of torchvision.datasets"
+        )
+    for kind, names in OTHER.items():
+        if name in names:
+            raise DataError(f"{name} in data.name is for {kind}; use data={kind}")
+    if name in known:
+        return getattr(datasets, name)
+    folded = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
+    hint = f"; did you mean {folded[close[0]]}?" if close else ""
+    raise DataError(
+        f"name ({name!r}) in data.name is no dataset of torchvision.datasets{hint}; choose a class "
+        "of it, such as CIFAR10, Flowers102, EuroSAT"
+    )
+
+
+def _splits(make: Any, root: Path, download: bool, options: dict[str, Any]) -> dict[str, Any]:
+    """Open every split of a dataset; "" for one that has none of its own."""
+    known = _parameters(make)
+    unknown = [key for key in options if key not in known or key in OWN]
+    if unknown:
+        choices = ", ".join(key for key in known if key not in OWN) or "none"
+        raise DataError(
+            *(
+                f"option {key!r} in data.options is none of {make.__name__} that can be set there; "
+                f"it has {choices}"
+                for key in unknown
+            )
+        )
+    fixed = dict(options)
+    if "root" in known:
+        fixed["root"] = str(root)
+    if "download" in known:
+        fixed["download"] = download
+    needed = [
+        key
+        for key, parameter in known.items()
+        if parameter.default is parameter.empty and key not in {*fixed, *OWN, "train"}
+    ]
+    if needed and not (needed == ["split"] and "train" not in known):
+        valid = _valid(make, needed[0], fixed)
+        shown = f", one of {', '.join(valid)}" if valid else ""
+        raise DataError(
+            f"{make.__name__} needs {needed[0]!r}{shown}; give it in data.options: "
+            f"data.options={{{needed[0]}: ...}}"
+        )
+    if "train" in known and "train" not in options:
+        chosen: dict[str, Any] = {"train": True, "test": False}
+        return {
+            role: _opened(make, root, {**fixed, "train": value}) for role, value in chosen.items()
+        }
+    if "split" in known and "split" not in options:
+        valid = _valid(make, "split", fixed)
+        chosen = {
+            role: next((value for value in values if value in valid), None)
+            for role, values in ROLES.items()
+        }
+        if chosen["train"] is None:
+            raise DataError(
+                f"the splits of {make.__name__} ({', '.join(valid)}) are none to train on; choose "
+                "one in data.options: data.options={split: ...}"
+            )
+        return {
+            role: _opened(make, root, {**fixed, "split": value})
+            for role, value in chosen.items()
+            if value is not None
+        }
+    return {"": _opened(make, root, fixed)}
+
+
+def _parameters(make: Any) -> dict[str, inspect.Parameter]:
+    """Return what a class takes; through **kwargs, what the class that it is made from takes."""
+    found: dict[str, inspect.Parameter] = {}
+    for each in make.__mro__:
+        if "__init__" not in vars(each):
+            continue
+        own = list(inspect.signature(each.__init__).parameters.values())[1:]
+        for parameter in own:
+            if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+                found.setdefault(parameter.name, parameter)
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own):
+            break
+    return found
+
+
+def _valid(make: Any, key: str, fixed: Mapping[str, Any]) -> list[str]:
+    """Return the values that an argument can have: torchvision lists them for a wrong one."""
+    try:
+        with _quiet():
+            make(**{**fixed, "download": False} if "download" in fixed else fixed, **{key: "?"})
+    except ValueError as error:
+        _, _, told = str(error).partition("Valid values are")
+        return re.findall(r"'([^']*)'", told)
+    except Exception:
+        # What else a class does with a value that it doesn't know tells nothing.
+        return ["train", "test"] if key == "split" else []
+    return []
+
+
+def _opened(make: Any, root: Path, arguments: Mapping[str, Any]) -> Any:
+    """Open a dataset; what goes wrong becomes one line that says what to do."""
+    name = make.__name__
+    absent = [path for path in (root, *root.parents) if not path.exists()]
+    try:
+        with _quiet():
+            return make(**arguments)
+    except (ImportError, ModuleNotFoundError) as error:
+        raise DataError(f"{name} needs a package ({error}); install it with pip") from error
+    except (RuntimeError, OSError) as error:
+        with contextlib.suppress(OSError):  # torchvision makes folders before it looks
+            for path in absent:
+                path.rmdir()
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[0] if lines else type(error).__name__
+        reason = reason.replace("You can use download=True to download it", "").strip(" .")
+        way = (
+            f"put its files into {root}, as torchvision.datasets.{name} has them"
+            if "root" in arguments
+            else "check data.options"
+        )
+        if "download" in arguments:
+            online = (
+                "connect to the internet" if arguments["download"] else "set data.download=true"
+            )
+            way = f"{online}, or {way}"
+        raise DataError(f"{name} in {root} can't be opened ({reason}); {way}") from error
+    except Exception as error:
+        # A damaged file makes whatever reads it raise anything.
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"{name} in {root} can't be opened ({told}); check data.options and the files"
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Keep notes of progress out of the command's result."""
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"dtype\(\): align")
+        yield
+
+
+def _labels(dataset: Any, name: str) -> Sequence[Any]:
+    """Return the target of each sample, from a list of them if there is one that is right."""
+    count = len(dataset)
+    for key in LABELS:
+        found: Any = getattr(dataset, key, None)
+        if _is_right(dataset, found):
+            return list(map(int, found))
+    pairs = getattr(dataset, "samples", None) or getattr(dataset, "_samples", None)
+    with contextlib.suppress(TypeError, ValueError):
+        paired = [label for _, label in pairs or []]
+        if _is_right(dataset, paired):
+            return paired
+    logger.warning("reading all %d images of %s for their labels", count, name)
+    targets = [dataset[index][1] for index in range(count)]
+    return [-1 if target is None else target for target in targets]
+
+
+def _is_right(dataset: Any, found: Any) -> bool:
+    """Whether a list holds the class of each sample: some are compared."""
+    try:
+        if found is None or len(found) != len(dataset):
+            return False
+        step = max(1, len(dataset) // COMPARED)
+        return all(
+            int(found[index]) == int(dataset[index][1]) for index in range(0, len(dataset), step)
+        )
+    except (TypeError, ValueError, IndexError, KeyError):
+        return False
+
+
+def _classes(dataset: Any, labels: Any) -> tuple[str, ...]:
+    """Return the names of the classes, or their numbers where there are none."""
+    count = int(labels.max()) + 1
+    places = getattr(dataset, "class_to_idx", None)
+    if isinstance(places, Mapping) and sorted(places.values()) == list(range(len(places))):
+        names: list[Any] = sorted(places, key=places.__getitem__)
+    else:
+        names = list(
+            getattr(dataset, "classes", None) or getattr(dataset, "categories", None) or []
+        )
+    if len(names) < count:
+        return tuple(map(str, range(count)))
+    return tuple(", ".join(each) if isinstance(each, tuple) else str(each) for each in names)
+
+
+def _picture(dataset: Any, index: int) -> Any:
+    return dataset[index][0]

@@ -1,0 +1,1 @@
+"""Recordings: from files of sound to waveforms of one rate and one length."""

@@ -1,0 +1,17 @@
+"""The reader of images whose answer is more than a label: a mask, or boxes."""
+
+from typing import Any
+
+from data.reader import ImageReader
+
+
+class PictureReader(ImageReader):
+    """`data.reader.ImageReader` without a stand-alone predict.py, which knows labels alone."""
+
+    @property
+    def node(self) -> dict[str, Any]:
+        """What makes this reader again: `_target_` and arguments, as plain values."""
+        return {**super().node, "_target_": "data.picture_reader.PictureReader"}
+
+    def script(self) -> None:  # type: ignore[override]
+        """Return None: there is no such script."""

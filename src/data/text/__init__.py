@@ -1,0 +1,1 @@
+"""Text: labelled texts, running text for language models, pairs for translation."""

@@ -1,0 +1,91 @@
+"""A splits.csv gives the same splits again, or says which names don't fit."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.errors import DataError
+from data.splitting import split, write_splits
+
+NAMES = ["a b.jpg", "ü,1.jpg", 'q"uote.jpg', "line\nbreak", "e.jpg", "bad\udcff.jpg"]
+
+
+def again(path: Path, names: list[str]) -> list[list[int]]:
+    parts = split(
+        count=len(names),
+        method="stratified",
+        validation=0.1,
+        test=0.2,
+        seed=0,
+        labels=np.zeros(len(names), np.int64),
+        names=names,
+        splits=path,
+    )
+    return [part.tolist() for part in parts]
+
+
+def test_what_was_written_is_followed_whatever_the_order(tmp_path: Path) -> None:
+    path = tmp_path / "splits.csv"
+    write_splits(path, {"train": NAMES[:3], "validation": NAMES[3:4], "test": NAMES[4:]})
+    assert path.read_bytes().startswith(b"name,split\na b.jpg,train\n")
+    assert again(path, NAMES) == [[0, 1, 2], [3], [4, 5]]
+    assert again(path, NAMES[::-1]) == [[3, 4, 5], [2], [0, 1]]
+
+
+def test_a_file_of_a_spreadsheet_will_do(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("\ufeffremark,split,name\r\nx,Train,a\r\n,dev,b\r\n,TEST,c\r\n", "utf-8")
+    assert again(path, ["c", "b", "a"]) == [[2], [1], [0]]
+
+
+def test_all_misfits_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "splits.csv"
+    rows = [f"gone{number},train" for number in range(7)]
+    path.write_text("\n".join(["name,split", "a,train", "b,test", "b,train", *rows]), "utf-8")
+    with pytest.raises(DataError) as error:
+        again(path, ["a", "b", "new1", "new2"])
+    twice, missing, extra = error.value.problems
+    assert "1 names are in two splits" in twice and "'b'" in twice
+    assert "2 of 4 samples are not in" in missing and "'new1', 'new2'" in missing
+    assert "7 of 9 names" in extra and "'gone4', ...)" in extra and "gone5" not in extra
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("file,part\na,train\n", "has the columns 'file', 'part'; it needs name and split"),
+        ("", "has the columns none"),
+        ("name,split\na,trian\nb,\n", r"2 unknown splits .* \('trian' in line 2, '' in line 3\)"),
+        ("name,split\na,train\nb\n", "1 unknown splits"),
+    ],
+)
+def test_files_of_another_form(tmp_path: Path, content: str, text: str) -> None:
+    path = tmp_path / "splits.csv"
+    path.write_text(content, "utf-8")
+    with pytest.raises(DataError, match=text):
+        again(path, ["a", "b"])
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "splits.csv").write_text("name,split\n", "utf-8")
+    with pytest.raises(DataError, match=r"is no file; did you mean .*splits\.csv\?"):
+        again(tmp_path / "split.csv", ["a"])
+    with pytest.raises(DataError, match="no sample is left for training"):
+        again(tmp_path / "splits.csv", [])
+
+
+def test_written_splits_that_divide_a_group_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "splits.csv"
+    write_splits(path, {"train": ["a", "b"], "validation": [], "test": ["c"]})
+    with pytest.raises(DataError, match=r"1 groups of data\.group are in two splits"):
+        split(
+            count=3,
+            method="group",
+            validation=0.1,
+            test=0.2,
+            seed=0,
+            groups=["x", "y", "y"],
+            names=["a", "b", "c"],
+            splits=path,
+        )
