@@ -134,6 +134,9 @@ def _refuse_misfits(pairs: Sequence[Pair]) -> None:
     problems = []
     for pair in pairs:
         where = f"{pair.name} ({list(pair.inputs.shape)})"
+        if not pair.inputs.ndim:
+            problems.append(f"{where} is a single number; give [N, ...], a row for each sample")
+            continue
         if pair.targets is None:
             problems.append(
                 f"{where} has no targets beside it; call them y (or y_train ...), or name them: "
@@ -149,7 +152,7 @@ def _refuse_misfits(pairs: Sequence[Pair]) -> None:
             problems.append(f"{pair.name} holds {pair.inputs.dtype}; give numbers")
         if not pair.inputs.size:
             problems.append(f"{where} is empty; give samples")
-    shapes = {pair.inputs.shape[1:] for pair in pairs}
+    shapes = {pair.inputs.shape[1:] for pair in pairs if pair.inputs.ndim}
     if len(shapes) > 1:
         told = ", ".join(f"{pair.name} {list(pair.inputs.shape)}" for pair in pairs)
         problems.append(f"samples of different shapes ({told}); make them alike")

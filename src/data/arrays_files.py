@@ -34,6 +34,10 @@ NO_PICKLE = (
 )
 
 # What numpy and torch say of files that hold objects.
+NO_PICKLE_TORCH = (
+    "holds Python objects, which can run code when they are read; save tensors by name: "
+    "torch.save({'x': x, 'y': y}, file), with torch.as_tensor(...) of what is none yet"
+)
 PICKLED = ("allow_pickle", "Python objects", "Weights only load failed")
 
 
@@ -104,9 +108,18 @@ def open_file(place: Path) -> Named:
         raise
     except Exception as error:  # a damaged file makes each format raise kinds of its own
         text = " ".join(str(error).split())
+        if ending in (".npy", ".npz") and not _is_numpy(place):
+            raise DataError(f"{place} is no {ending} file inside; write it again") from error
         if any(mark in text for mark in PICKLED):
-            raise DataError(f"{place} {NO_PICKLE}") from error
+            why = NO_PICKLE_TORCH if ending in (".pt", ".pth") else NO_PICKLE
+            raise DataError(f"{place} {why}") from error
         raise DataError(f"{place} can't be read ({text[:200]}); write it again") from error
+
+
+def _is_numpy(place: Path) -> bool:
+    """Whether a file begins as what numpy writes: an array, or a zip archive of arrays."""
+    with place.open("rb") as file:
+        return file.read(6).startswith((b"\x93NUMPY", b"PK"))
 
 
 def from_bytes(content: bytes) -> NDArray[Any]:

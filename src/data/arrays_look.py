@@ -6,7 +6,7 @@ from typing import Any
 
 from data.arrays_files import ENDINGS, SEVERAL, SINGLE, open_arrays, pairs_in
 from data.arrays_layout import PICTURES, layout_of
-from data.arrays_targets import problem_of
+from data.arrays_targets import doubt_of, problem_of
 from data.errors import DataError
 from data.look import Look
 
@@ -45,7 +45,7 @@ def look_arrays(path: Path | None, options: Mapping[str, Any]) -> Look:
     about = (
         f"arrays: {pairs[0].name} {list(inputs.shape)} {inputs.dtype}, {pairs[0].target_name} "
         f"{list(targets.shape)} {targets.dtype}",
-        f"samples are {layout}; {problem}",
+        f"samples are {layout}; {problem}{'' if options.get('problem') else doubt_of(targets)}",
     )
     return Look("arrays", problem, model, about, {"problem": problem, "layout": layout}, 1.0)
 

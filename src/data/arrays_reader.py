@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,14 @@ from data.arrays_files import SINGLE, from_bytes, open_arrays, open_file, pairs_
 from data.arrays_layout import LAYOUTS, PICTURES, Layout, standardised, statistics_shape, stored
 from data.errors import DataError, SampleError
 from data.given import Given
+
+
+class Row(NamedTuple):
+    """One sample of a file, as `expand` finds it."""
+
+    name: str
+    """Such as "new.npy[1]"."""
+    values: NDArray[Any]
 
 
 class ArrayReader:
@@ -83,14 +91,16 @@ class ArrayReader:
         """Return each sample that the content of a .npy file holds."""
         return self._rows(from_bytes(content), "-")
 
-    def read(self, source: NDArray[Any] | str | Path | bytes) -> NDArray[Any]:
+    def read(self, source: Row | NDArray[Any] | str | Path | bytes) -> NDArray[Any]:
         """Return one sample, uint8 pixels or float32, in the shape it is stored in.
 
         `source` is what `expand` gave, or a file of one sample, or its content. Raises SampleError
         for another shape, for numbers that are not finite, and for what is no array of numbers.
         """
         name = "the sample"
-        if not isinstance(source, np.ndarray):
+        if isinstance(source, Row):
+            name, source = source
+        elif not isinstance(source, np.ndarray):
             name = "the input" if isinstance(source, bytes) else str(source)
             try:
                 given = list(
@@ -102,7 +112,7 @@ class ArrayReader:
                 raise SampleError(*error.problems) from error
             if len(given) != 1:
                 raise SampleError(f"{name} holds {len(given)} samples; give one of them")
-            source = given[0].source
+            source = given[0].source.values
         assert isinstance(source, np.ndarray)
         if source.shape != self.shape:
             raise SampleError(
@@ -129,7 +139,7 @@ class ArrayReader:
         if array.ndim == 1 and self.shape == (1,) and len(array) > 1:
             array = array[:, None]
         if array.shape == self.shape and array.shape[1:] != self.shape:
-            yield Given(name, array)
+            yield Given(name, Row(name, array))
             return
         if array.shape[1:] != self.shape:
             raise DataError(
@@ -137,4 +147,5 @@ class ArrayReader:
                 f"{list(self.shape)}: [N, ...] or one alone"
             )
         for row in range(len(array)):
-            yield Given(f"{name}[{row}]", np.asarray(array[row]))
+            each = f"{name}[{row}]"
+            yield Given(each, Row(each, np.asarray(array[row])))

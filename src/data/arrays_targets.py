@@ -51,6 +51,19 @@ def problem_of(targets: NDArray[Any], name: str, *, say: bool = True) -> Problem
     return "regression"
 
 
+def doubt_of(array: NDArray[Any]) -> str:
+    """Return what to say of numbers that may as well be classes: whole, and few; "" of others."""
+    if array.dtype.kind != "f" or array.size != len(array) or not np.isfinite(array).all():
+        return ""
+    number = len(np.unique(array))
+    if number > min(MANY_CLASSES, array.size / 10) or (array != np.floor(array)).any():
+        return ""
+    return (
+        f", since they are {array.dtype}; there are only {number} whole numbers: if they are "
+        "classes, say data.problem=classification"
+    )
+
+
 def targets_of(
     array: NDArray[Any], problem: Problem | None, name: str, classes: tuple[str, ...] | None
 ) -> Targets:
@@ -66,6 +79,8 @@ def targets_of(
         DataError: targets that don't fit the problem, or are not finite.
     """
     found = problem or problem_of(array, name)
+    if problem is None and (doubt := doubt_of(array)):
+        logger.warning("%s: %s%s", name, found, doubt)
     if array.dtype.kind not in "USbiuf":
         raise DataError(f"{name} holds {array.dtype}; give numbers or strings")
     if array.ndim == 2 and array.shape[1] == 1:

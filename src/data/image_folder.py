@@ -136,7 +136,7 @@ def _judge(folder: Path, learnt: dict[str, list[str]], listing: Listing) -> None
             what = "is empty"
         listing.problems.append(
             f"{folder} in data.path {what}; put images ({', '.join(sorted(EXTENSIONS))}) into "
-            "one folder for each class"
+            f"one folder for each class{_tables(folder, listing) if loose else ''}"
         )
         return
     empty = sorted(set(learnt) - set(filled))
@@ -148,17 +148,28 @@ def _judge(folder: Path, learnt: dict[str, list[str]], listing: Listing) -> None
     if len(filled) == 1:
         listing.problems.append(
             f"only one class ({filled[0]!r}) in {folder}; classification needs two or more: "
-            "add a folder of images of another class"
+            f"add a folder of images of another class{_tables(folder, listing)}"
         )
 
 
+def _tables(folder: Path, listing: Listing) -> str:
+    """Return a hint at the tables that lie in a folder beside its images."""
+    beside = [name for name in listing.ignored if Path(name).suffix.lower() in TABLES]
+    named = [str(folder / name) for name in beside if "/" not in name and name[-4:] != ".txt"]
+    return f"; or give data.path={' or '.join(named[:3])}" if named else ""
+
+
 def _split_folders(folder: Path) -> dict[str, Path]:
-    """Return the folder of each split, training first, or nothing where classes come first."""
+    """Return the folder of each split, training first, or nothing where classes come first.
+
+    Upper case doesn't matter.
+    """
+    there = {entry.name.lower(): Path(entry.path) for entry in _entries(folder) if entry.is_dir()}
     found: dict[str, Path] = {}
     for split, names in SPLIT_FOLDERS.items():
         for name in names:
-            if split not in found and (folder / name).is_dir():
-                found[split] = folder / name
+            if split not in found and name in there:
+                found[split] = there[name]
     train = found.get("train")
     if train is None:
         return {}

@@ -13,7 +13,8 @@ from data.errors import DataError
 from data.image_folder import WHOLE, Listing
 from data.image_targets import PROBLEMS
 from data.inputs import EXTENSIONS
-from data.tables.columns import Column
+from data.tables.cells import number
+from data.tables.columns import Column, Floats, converted
 from data.tables.frame import Frame, read_frame
 from data.tables.layout import layout
 
@@ -131,10 +132,23 @@ def problem_of(columns: Sequence[Column]) -> str:
     (column,) = columns
     if column.values is None:
         several = any(BETWEEN_LABELS in text for text in column.texts)
+        if not several and _mostly_numbers(column):
+            return "regression"
         return "multilabel" if several else "classification"
     known = np.unique(column.values[~column.missing])
     whole = column.holds == "truths" or bool((known == np.rint(known)).all())
     return "classification" if whole and len(known) <= MOST_CLASSES else "regression"
+
+
+def _mostly_numbers(column: Column) -> bool:
+    """Whether texts are numbers that are measured rather than classes, but for a few cells."""
+    values, wrong = converted(column, number)
+    values = values[np.isfinite(values)]
+    if not len(values) or 4 * len(wrong) > len(values):
+        return False
+    different = len(np.unique(values))
+    whole = bool((values == np.rint(values)).all())
+    return not whole or different > MOST_CLASSES or 5 * different > len(values)
 
 
 def _fill_targets(listing: Listing, frame: Frame, columns: Sequence[Column]) -> None:
@@ -183,17 +197,29 @@ def _fill_numbers(listing: Listing, frame: Frame, columns: Sequence[Column]) -> 
     listing.classes = [column.name for column in columns]
     values = np.zeros((len(frame), len(columns)))
     for place, column in enumerate(columns):
-        if column.values is None or column.holds == "dates":
+        numbers, wrong = _numbers(column, frame)
+        if numbers is None:
             row = next((r for r in range(len(frame)) if column.text(r)), 0)
             listing.problems.append(
                 f"{frame.file}: {column.name!r} holds no numbers (row {frame.row(row)}: "
                 f"{column.text(row)!r}); name another column in data.target, or set data.problem"
             )
             continue
-        values[:, place] = np.nan_to_num(column.values)
-        odd = ~np.isfinite(column.values) & ~column.missing
+        if wrong:
+            texts = list(dict.fromkeys(column.text(row) for row in wrong))
+            many = len(wrong) > 1
+            listing.problems.append(
+                f"{frame.file}: {column.name!r} has {len(wrong)} value{'s' if many else ''} that "
+                f"{'are no numbers' if many else 'is no number'} (row{'s' if many else ''} "
+                f"{_rows(frame, wrong)}: {_shown(texts)}); mend them, or set "
+                "data.problem=classification"
+            )
+        values[:, place] = np.nan_to_num(numbers)
+        known = ~column.missing
+        known[wrong] = False
+        odd = ~np.isfinite(numbers) & known
         if listing.problem == "multilabel":
-            odd |= ~np.isin(column.values, (0.0, 1.0)) & ~column.missing
+            odd |= ~np.isin(numbers, (0.0, 1.0)) & known
         if odd.any():
             what = "0 or 1" if listing.problem == "multilabel" else "finite numbers"
             rows = np.flatnonzero(odd).tolist()
@@ -202,6 +228,14 @@ def _fill_numbers(listing: Listing, frame: Frame, columns: Sequence[Column]) -> 
                 f"{_rows(frame, rows)}); mend them"
             )
     listing.values = values
+
+
+def _numbers(column: Column, frame: Frame) -> tuple[Floats | None, list[int]]:
+    """Return the numbers of a column, None where it holds hardly any, and the rows without one."""
+    if column.values is not None:
+        return (None if column.holds == "dates" else column.values), []
+    values, wrong = converted(column, lambda text: number(text, frame.layout.decimal or "."))
+    return (None if 2 * len(wrong) > len(values) else values), wrong.tolist()
 
 
 def _fill_files(listing: Listing, frame: Frame, paths: Column, folder: Path) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from numpy.typing import NDArray
 
 from data.bad_samples import Bad, Ledger, option_problems
-from data.cpus import available_cpus
 from data.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 CPU_RESIDENT_BYTES = 2 << 30
 DEVICE_SHARE = 0.25
-MOST_WORKERS = 8
 
 
 class Loader(Protocol):
@@ -88,7 +86,8 @@ def loader(
         dataset: `data.dataset.Images`, anything else with its batch methods
             (`data.sources.BatchSource`), or any map-style torch dataset of tuples or dicts.
         batch_size: samples of a batch; the last of an epoch may be smaller.
-        num_workers: worker processes; 0 reads in this one; "auto" takes none for data in memory,
+        num_workers: worker processes; 0 reads in this one; "auto" takes none for data in memory
+            and for data of which an epoch is read in two seconds, measured on a few batches;
             otherwise the CPUs less one, at least 1 and at most 8.
         resident: hold all data on the device; "auto" does where it takes up to a quarter of the
             free device memory (2 GiB on the CPU) and num_workers is "auto".
@@ -115,6 +114,7 @@ def loader(
     import torch
 
     from data.direct import DirectLoader
+    from data.measuring_workers import measured_workers
     from data.mixing import MixedLoader, classes_of, mix_problems
     from data.resident import ResidentLoader
     from data.sources import as_source
@@ -161,24 +161,22 @@ def loader(
     made: Loader
     room = resident_room(device) if resident else 0
     wanted = resident is True or (resident == "auto" and num_workers == "auto")
-    workers = auto_workers(source) if num_workers == "auto" else num_workers
     ledger = Ledger(on_error, max_bad)
+    why = ""
     if wanted and _fits(source, room, forced=resident is True):
         # Finished samples take four bytes where stored ones take one, beside those.
         keep = not source.is_augmented and 5 * (source.resident_bytes or 0) <= room
         made = ResidentLoader(source, order, seed=seed, device=device, keep_finished=keep)
-    elif workers == 0:
-        made = DirectLoader(source, order, seed=seed, device=device, ledger=ledger)
     else:
-        made = WorkerLoader(
-            source,
-            order,
-            seed=seed,
-            device=device,
-            ledger=ledger,
-            num_workers=workers,
-            timeout=timeout,
-        )
+        workers = 0 if num_workers == "auto" else num_workers
+        if num_workers == "auto" and source.is_costly:
+            workers, why = measured_workers(source, batch_size=batch_size, seed=seed)
+        common: dict[str, Any] = {"seed": seed, "device": device, "ledger": ledger}
+        if workers == 0:
+            made = DirectLoader(source, order, **common)
+        else:
+            made = WorkerLoader(source, order, **common, num_workers=workers, timeout=timeout)
+        made.kind += f" ({why})" if why else ""
     if mix is None or not shuffle:
         return made
     return MixedLoader(made, mix=mix, alpha=mix_alpha, num_classes=num_classes, seed=seed)
@@ -220,11 +218,6 @@ def _order(
     if shuffle and locality is not None:
         return BufferedOrder(len(source), starts=locality[0], buffer=locality[1], **options)
     return Order(len(source), shuffle=shuffle, **options)
-
-
-def auto_workers(source: "BatchSource") -> int:
-    """Return how many workers are worth their start."""
-    return min(MOST_WORKERS, max(1, available_cpus() - 1)) if source.is_costly else 0
 
 
 def resident_room(device: "torch.device") -> int:

@@ -25,3 +25,5 @@ class Look:
     """The choice of conf/loss; None: the usual one of the problem."""
     evaluation: str | None = None
     """The choice of conf/evaluation; None: that of the problem."""
+    others: Mapping[str, Any] = field(default_factory=dict)
+    """Values for keys elsewhere that were left open, by their dotted path."""

@@ -135,12 +135,12 @@ def is_coloured(path: Path) -> bool:
         return image.mode in COLOURED
 
 
-def upright_size(path: Path) -> tuple[int, int]:
+def upright_size(source: str | Path | bytes) -> tuple[int, int]:
     """Return columns and rows of an image as it is to be seen; raises SampleError.
 
-    Reads the header alone, and so says nothing about the pixels.
+    Reads the header alone, of a file or of its content, and so says nothing about the pixels.
     """
-    with opened(path, str(path)) as image:
+    with opened(source, "image" if isinstance(source, bytes) else str(source)) as image:
         columns, rows = image.size
         # Pillow decodes a PNG to look for EXIF data that isn't in front of the pixels.
         if image.format != "PNG" or "exif" in image.info:

@@ -143,9 +143,9 @@ def classes_of(dataset: Any) -> int:
     kinds = np.asarray(labels) if labels is not None else np.empty(0)
     if kinds.ndim != 1 or kinds.dtype.kind not in "iu" or not len(kinds):
         raise DataError(
-            f"loader.mix needs to know the classes, and {type(dataset).__name__} has neither "
-            "num_classes nor labels (one class for each sample); set loader.mix=null, or give the "
-            "dataset an attribute `num_classes`"
+            "loader.mix mixes samples of one class each (not numbers, not several labels), and "
+            f"{type(dataset).__name__} has neither num_classes nor labels; set loader.mix=null, or "
+            "give a dataset of your own an attribute `num_classes`"
         )
     return int(kinds.max()) + 1
 

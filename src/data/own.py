@@ -183,7 +183,10 @@ def _input_shape(parts: Sequence[Any]) -> tuple[int, ...]:
                 "give a map-style dataset"
             )
         elif len(part) == 0:
-            problems.append(f"{split} is empty (0 samples); give it some, or None")
+            problems.append(
+                f"{split} is empty (0 samples); give it some"
+                + ("" if split == "train" else ", or None")
+            )
     if problems:
         raise DataError(*problems)
     sample = parts[0][0]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from data.errors import SampleError
+from data.masks import upright_size
 from data.reader import ImageReader
 
 
@@ -12,6 +14,16 @@ class PictureReader(ImageReader):
     def node(self) -> dict[str, Any]:
         """What makes this reader again: `_target_` and arguments, as plain values."""
         return {**super().node, "_target_": "data.picture_reader.PictureReader"}
+
+    def size(self, source: str | bytes) -> tuple[int, int] | None:
+        """Return columns and rows of an image file, or of its content, as it is to be seen.
+
+        None where that can't be read.
+        """
+        try:
+            return upright_size(source)
+        except SampleError:
+            return None
 
     def script(self) -> None:  # type: ignore[override]
         """Return None: there is no such script."""

@@ -58,9 +58,9 @@ def balanced_weights(dataset: Any) -> NDArray[np.float64]:
     labels = getattr(dataset, "labels", None)
     if labels is None:
         raise DataError(
-            f"loader.balance=sampler needs a class of each sample, and {type(dataset).__name__} "
-            "has no labels; set loader.balance=null, or give the dataset an attribute `labels` "
-            "(int64, one for each sample)"
+            "loader.balance=sampler needs one class of each sample (not numbers, not several "
+            f"labels), and {type(dataset).__name__} has no labels; set loader.balance=null, or "
+            "give a dataset of your own an attribute `labels` (int64, one for each sample)"
         )
     numbers = np.asarray(labels)
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or len(numbers) != len(dataset):

@@ -33,6 +33,11 @@ class CNN(nn.Module):
         super().__init__()
         if width < 1 or stages < 1:
             raise ValueError(f"width is {width} and stages is {stages}; each has to be 1 or more")
+        if len(input_shape) != 3:
+            raise ValueError(
+                f"input_shape {tuple(input_shape)} is no image [channels, height, width]; choose "
+                "model=mlp, or leave it to the data (auto)"
+            )
         channels, height, wide = input_shape
         if min(height, wide) < 2**stages:
             raise ValueError(

@@ -259,13 +259,15 @@ class Journal:
             figures_shown = "  ".join(f"{name} {report[name]:.4g}" for name in shown)
             say(f"{split:<11} {figures_shown}  ({report['num_samples']:,} samples)")
             baseline = report.get("baseline") or {}
-            names = [n for n in baseline if not n.startswith("num_")]
+            names = [n for n, v in baseline.items() if not n.startswith("num_") and v is not None]
             if names:
                 of = "R2" if "r2" in report else "accuracy"
                 beside = ", ".join(f"{n.replace('_', ' ')} {baseline[n]:.4f}" for n in names)
                 say(f"{'':<11} baselines ({of}): {beside}")
             if naive := (getattr(self.run.splits.info, "naive", None) or {}).get(split):
-                told = ", ".join(f"{n.replace('_', ' ')} {v:.4g}" for n, v in naive.items())
+                told = ", ".join(
+                    f"{n.replace('_', ' ')} {v:.4g}" for n, v in naive.items() if v is not None
+                )
                 say(f"{'':<11} naive forecasts (rmse): {told}")
         if self.divergence.skipped:
             say(f"steps skipped since they were not finite: {self.divergence.skipped}")

@@ -109,7 +109,7 @@ def write_report(run: Run, split: Any, loader: Loader, measured: Measured) -> di
     pairs = isinstance(sample, tuple | list) and len(sample) == 2
     wanted = getattr(run.evaluation, "baselines", False)
     if split == "test" and beside is not None and wanted and pairs:
-        test = (pair for pair in batches(loader) if isinstance(pair, tuple))
+        test = (batch[:2] for batch in batches(loader) if isinstance(batch, tuple))
         baseline = beside(plain_batches(run), test, run.seed)
     return report.write(
         run.folder.path,

@@ -23,6 +23,7 @@ from trainer.explanation import (
     loss_problems,
     model_problems,
 )
+from trainer.facts import problem_of
 from trainer.protocols import Loader
 from trainer.run import Run
 from trainer.samples import label_problems, label_warnings
@@ -35,7 +36,7 @@ COPIES, SLACK = 4, 50_000_000
 def preflight(run: Run) -> None:
     """Raise Refused with every problem found, or CannotWrite when the folder lacks room."""
     run.folder.check_room(COPIES * size_of_state(run) + SLACK)
-    problems = list(metric_problems(run)) + list(label_problems(run))
+    problems = [*metric_problems(run), *label_problems(run), *loss_for_classes(run)]
     if not problems:  # with wrong labels the loss fails anyway, and says less
         with nothing_started(), undisturbed(run):
             problems += trial_problems(run)
@@ -43,6 +44,19 @@ def preflight(run: Run) -> None:
         raise Refused(*problems)
     for text in (*label_warnings(run), *brief_audit(run)):
         run.console.warn(text)
+
+
+def loss_for_classes(run: Run) -> Iterator[str]:
+    """A loss for classes on numbers trains without a word: softmax over one output is always 1."""
+    loss = getattr(run.task, "objective", None)
+    if problem_of(run.splits.info) == "regression" and (
+        isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss)
+        or type(loss).__name__ in ("FocalLoss", "BalancedCrossEntropy")
+    ):
+        yield (
+            f"the loss is {type(loss).__name__}, which is for classes, and the data is for "
+            "regression; write loss=mse, or leave it out (auto)"
+        )
 
 
 def brief_audit(run: Run) -> Sequence[str]:

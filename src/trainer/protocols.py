@@ -165,7 +165,8 @@ class Reader(Protocol):
     """Turns what a user hands in into model input: the one path of validation and of predict.
 
     The data names it in `info.reader`, a node with `_target_` and arguments, so that it can be made
-    again from a run folder or an export.
+    again from a run folder or an export. A reader may have `size(source)` too: columns and rows of
+    a picture as it is stored, upright, or None where they can't be read; see `Answer`.
     """
 
     def expand(self, source: str) -> Iterator[Any]:
@@ -199,7 +200,9 @@ class Answer(Protocol):
 
     The data names it in `info.answer`, a node as `info.reader` is. One that has
     `respond(outputs, batch, top)` asks the model itself, as often as it takes: `outputs` turns
-    model input into outputs.
+    model input into outputs. One that has `placed(answer, columns, rows)` speaks of places: where
+    the reader has `size`, it gets each of its answers back, {} excepted, and returns it in pixels
+    of the picture of that size.
     """
 
     @property

@@ -53,6 +53,23 @@ def in_parts(loss: Any, weight: Literal["samples", "elements"] | None) -> Parts 
     return None
 
 
+def by_sample(loss: Any) -> Callable[[Any, Tensor], Tensor] | None:
+    """The same loss with a value for each sample; None for one that isn't torch's own."""
+    if not isinstance(loss, nn.Module) or type(loss).__module__ != "torch.nn.modules.loss":
+        return None
+    if getattr(loss, "reduction", None) != "mean":
+        return None
+    # The copy shares the class weights, so that both follow a move to another device.
+    single: Any = copy.copy(loss)
+    single.reduction = "none"
+
+    def values(outputs: Any, target: Tensor) -> Tensor:
+        found: Tensor = single(outputs, target)
+        return found if found.dim() == 1 else found.flatten(1).mean(1)
+
+    return values
+
+
 class Weighed:
     """A mean loss times the number of things that it averaged over."""
 

@@ -6,6 +6,9 @@ from typing import Any
 from trainer.errors import Refused
 from trainer.facts import problem_of
 
+# What is usual for a problem.
+LOSSES = {"regression": ", such as loss=mse", "multilabel": ", such as loss=bce"}
+LOSSES["classification"] = ", such as loss=cross_entropy"
 FIELDS = ("train", "validation", "test", "info")
 
 
@@ -33,7 +36,7 @@ def refuse_other_problem(info: Any, evaluation: Any) -> None:
     if judged not in (None, problem):
         raise Refused(
             f"the data is for {problem}, and evaluation={judged} judges {judged}; write "
-            f"evaluation={problem} and a loss for it, or leave both out (auto)"
+            f"evaluation={problem} and a loss for it{LOSSES.get(problem, '')}"
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 from torch import Tensor, nn
 
 from trainer.errors import Refused
-from trainer.reduction import Parts, in_parts
+from trainer.reduction import Parts, by_sample, in_parts
 
 Modules = Mapping[str, nn.Module]
 
@@ -58,6 +58,8 @@ class Supervised(nn.Module):
     fields several by position, a mapping {argument: field} by name. `target` is the field of the
     target (by default the second). `output` picks what the loss gets when the model returns a
     tuple (a number) or an object (a name). `weight` is for accumulation: see `reduction.in_parts`.
+    `sample_weight` is the field that says how much each sample counts in the loss (a mean over
+    these weights); it needs one of torch's own losses.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Supervised(nn.Module):
         target: str | int | None = None,
         output: str | int | None = None,
         weight: Literal["samples", "elements"] | None = None,
+        sample_weight: str | int | None = None,
     ) -> None:
         super().__init__()
         refuse_misfits(model, loss)
@@ -83,10 +86,18 @@ class Supervised(nn.Module):
         self.output = output
         self.whole_output = getattr(loss, "whole_output", False)
         self.parts_of_loss = in_parts(loss, weight)
+        self.sample_weight = sample_weight
+        self.single = None if sample_weight is None else by_sample(loss)
+        if sample_weight is not None and self.single is None:
+            raise Refused(
+                f"task.sample_weight={sample_weight} needs a loss of torch.nn with reduction=mean, "
+                f"and the loss is {kind_of(loss)}; choose another, or leave the weights out"
+            )
 
     def turns(self) -> list[Turn]:
         """The one turn: the model's."""
-        parts = None if self.parts_of_loss is None else self.parts
+        divisible = self.parts_of_loss is not None or self.single is not None
+        parts = self.parts if divisible else None
         return [Turn("model", self.forward_model, self.loss, parts)]
 
     def forward_model(self, modules: Modules, batch: Any) -> Any:
@@ -105,6 +116,8 @@ class Supervised(nn.Module):
     def unbound(self, batch: Any) -> list[str]:
         """What is wrong where `inputs` or `target` name what a batch doesn't have."""
         named = list(self.inputs.values() if isinstance(self.inputs, dict) else self.inputs)
+        if self.sample_weight is not None:
+            named.append(self.sample_weight)
         if all(has_field(batch, field) for field in (*named, self.target)):
             return []
         bound = f"task.inputs={self.inputs} and task.target={self.target}"
@@ -131,13 +144,19 @@ class Supervised(nn.Module):
             ) from error
 
     def loss(self, outputs: Any, batch: Any) -> Any:
-        """What the loss says, untouched."""
+        """What the loss says, untouched; with weights of the samples (sum, weight)."""
+        if self.single is not None:
+            return self.parts(outputs, batch)
         compared = outputs if self.whole_output else self.pick(outputs)
         return self.objective(compared, batch[self.target])
 
     def parts(self, outputs: Any, batch: Any) -> tuple[Tensor, Tensor]:
         """The loss as (sum, weight)."""
         compared = outputs if self.whole_output else self.pick(outputs)
+        if self.single is not None and self.sample_weight is not None:
+            losses, weights = self.single(compared, batch[self.target]), batch[self.sample_weight]
+            weights = weights.to(losses.dtype)
+            return (losses * weights).sum(), weights.sum()
         if self.parts_of_loss is None:
             raise AssertionError("turns() offers no parts for this loss")
         return self.parts_of_loss(compared, batch[self.target])
@@ -149,7 +168,7 @@ class Supervised(nn.Module):
         picked = self.pick(outputs)
         if not isinstance(picked, Tensor):
             raise Refused(not_a_tensor(picked))
-        if self.parts_of_loss is not None:
+        if self.parts_of_loss is not None or self.single is not None:
             total, weight = self.parts(outputs, batch)
         else:
             loss = self.loss(outputs, batch)

@@ -79,14 +79,15 @@ def test_fingerprint_changes_with_what_matters(tmp_path: Path) -> None:
     assert images(tmp_path).info.fingerprint != marks[0]
 
 
-@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+@pytest.mark.parametrize("name", ["val", "Valid", "VALIDATION"])
 def test_split_folders(tmp_path: Path, name: str) -> None:
-    for part, count in (("train", 10), (name, 3), ("test", 4)):
+    train, test = ("train", "test") if name == "val" else ("Train", "TEST")
+    for part, count in ((train, 10), (name, 3), (test, 4)):
         fill(tmp_path / part, count=count)
     splits = images(tmp_path)
     info = splits.info
     assert (info.num_train, info.num_validation, info.num_test) == (20, 6, 8)
-    assert all(n.startswith("test/") for n in splits.test.names)
+    assert all(n.startswith(f"{test}/") for n in splits.test.names)
     assert all(n.startswith(f"{name}/") for n in splits.validation.names)
 
 

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -401,10 +402,16 @@ def test_waiting_is_measured() -> None:
     assert source.waited > before
 
 
-def test_auto_workers_for_files_and_none_for_memory(folder: Path) -> None:
+def test_auto_workers_for_what_is_slow_and_none_for_memory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_demand = make(images(folder, size=10, cache=False).train)
+    assert re.fullmatch(r"in this process \(a batch takes \S+ ms to read\)", on_demand.kind)
+    monkeypatch.setattr("data.measuring_workers.WORTH_SECONDS", 0.0)
+    monkeypatch.setattr("data.measuring_workers.HANDED_OVER_SECONDS", 0.0)
     on_demand = make(images(folder, size=10, cache=False).train)
     expected = min(8, max(1, available_cpus() - 1))
-    assert on_demand.kind == f"{expected} worker{'s' if expected > 1 else ''}"
+    assert on_demand.kind.startswith(f"{expected} worker{'s' if expected > 1 else ''} (a batch")
     memory = make(images(folder, size=10, transform=transform(), cache=True).train)
     assert memory.kind == "in this process"
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from data import measuring_workers
 from data.errors import SampleError
 from data.measuring_workers import chosen, measured_workers, seconds_per_sample
 
@@ -38,7 +37,7 @@ class Slow:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     def use(source: Slow) -> Slow:
-        monkeypatch.setattr(measuring_workers.time, "perf_counter", lambda: source.now)
+        monkeypatch.setattr("data.measuring_workers.time.perf_counter", lambda: source.now)
         return source
 
     return use

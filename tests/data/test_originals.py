@@ -65,7 +65,12 @@ def test_pixels_are_those_of_the_one_shared_path(
     assert (plain_size(path.read_bytes()) is not None) == (kind in FAST)
     # Fast ones do go the fast way: without it, Pillow is asked.
     opened: list[Any] = []
-    monkeypatch.setattr(originals, "opened", lambda *a: opened.append(a) or Image.open(a[0]))
+
+    def watched(*given: Any) -> Image.Image:
+        opened.append(given)
+        return Image.open(given[0])
+
+    monkeypatch.setattr(originals, "opened", watched)
     original(path, short=64, channels=3, name="x")
     assert bool(opened) == (kind not in FAST)
 

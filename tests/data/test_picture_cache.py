@@ -82,7 +82,7 @@ def test_a_damaged_file_is_made_again(
         content[100] ^= 1
     if how == "end":
         content[-30] ^= 1
-    cut = {"cut": content[:-200], "longer": content + b"x", "empty": b""}.get(how, content)
+    cut: Any = {"cut": content[:-200], "longer": content + b"x", "empty": b""}.get(how, content)
     path.write_bytes(cut)
     held, _ = on_disk(decode, marks(), "a", 3)
     assert same(held, decode) and "is damaged; it is made again" in caplog.text

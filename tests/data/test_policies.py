@@ -1,5 +1,7 @@
 """Augmentation policies by name: torchvision's, the same for a sample in any batch."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,12 @@ from data.policies import POLICIES, policy
 from data.randomness import own_randomness, reseed
 
 
-def data(channels: int = 3, **options: object) -> Images:
+def pixels_of(made: Images) -> torch.Tensor:
+    assert isinstance(made.samples, torch.Tensor)
+    return made.samples
+
+
+def data(channels: int = 3, **options: Any) -> Images:
     pixels = torch.from_numpy(
         np.random.default_rng(0).integers(0, 256, (12, channels, 16, 16), dtype=np.uint8)
     )
@@ -27,14 +34,14 @@ def data(channels: int = 3, **options: object) -> Images:
 def test_a_sample_gets_the_same_in_any_company(name: str, channels: int) -> None:
     made = data(channels, transform=name)
     whole, _ = made.fetch(np.arange(12), 1, 2)
-    assert whole.dtype == torch.uint8 and not torch.equal(whole, made.samples)
+    assert whole.dtype == torch.uint8 and not torch.equal(whole, pixels_of(made))
     alone = [made.fetch(np.array([index]), 1, 2)[0] for index in range(12)]
     assert torch.equal(torch.cat(alone), whole)
     assert not torch.equal(made.fetch(np.arange(12), 2, 2)[0], whole)
 
 
 def test_it_is_torchvisions() -> None:
-    image = data().samples[0]
+    image = pixels_of(data())[0]
     made = policy("RandAugment ")
     assert made is not None
     with own_randomness():

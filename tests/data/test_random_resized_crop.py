@@ -171,7 +171,10 @@ def test_every_way_of_loading_gives_the_same_batches(
     reference = epochs(made(False), num_workers=0)
     assert len(reference) == 8 and reference[0].shape == (5, 3, 16, 20)
     assert not torch.equal(reference[0], reference[4])
-    ways = [("memory", {"num_workers": "auto"}), ("memory", {"num_workers": 0})]
+    ways: list[tuple[str, dict[str, Any]]] = [
+        ("memory", {"num_workers": "auto"}),
+        ("memory", {"num_workers": 0}),
+    ]
     for cache, options in [*ways, ("disk", {"num_workers": 0})]:
         found = epochs(made(cache), **options)
         assert all(map(torch.equal, found, reference)), (cache, options)

@@ -182,3 +182,22 @@ def test_focal_loss_without_discount_is_cross_entropy() -> None:
     torch.testing.assert_close(total / weight, nn.functional.cross_entropy(logits, target))
     easy, _ = FocalLoss(gamma=5.0)(logits, target)
     assert easy < total
+
+
+@pytest.mark.parametrize("kind", [nn.CrossEntropyLoss, nn.MSELoss])
+def test_samples_count_by_their_weights(kind: Any) -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    inputs, weights = torch.randn(6, 3), torch.tensor([0.0, 1, 2, 0.5, 0, 3])
+    target = torch.tensor([0, 1, 1, 0, 1, 0]) if kind is nn.CrossEntropyLoss else torch.randn(6, 2)
+    task = Supervised(model, kind(), sample_weight=2)
+    outputs, batch = model(inputs), (inputs, target, weights)
+    each = torch.stack([kind()(outputs[i : i + 1], target[i : i + 1]) for i in range(6)])
+    total, weight = task.loss(outputs, batch)
+    assert torch.allclose(total / weight, (each * weights).sum() / weights.sum())
+    assert task.turns()[0].parts is not None
+    found = task.predict({"model": model}, batch)
+    assert torch.allclose(found.loss / found.weight, total / weight)
+    assert "task.sample_weight" not in str(task.unbound(batch)) and task.unbound(batch[:2])
+    with pytest.raises(Refused, match=r"task.sample_weight=2 needs a loss of torch.nn"):
+        Supervised(model, lambda outputs, target: outputs.sum(), sample_weight=2)

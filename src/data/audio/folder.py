@@ -108,12 +108,16 @@ def _judge(folder: Path, learnt: dict[str, list[str]], listing: Listing) -> None
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
-    """Return the folder of each split, training first, or nothing where classes come first."""
+    """Return the folder of each split, training first, or nothing where classes come first.
+
+    Upper case doesn't matter.
+    """
+    there = {entry.name.lower(): Path(entry.path) for entry in _entries(folder) if entry.is_dir()}
     found: dict[str, Path] = {}
     for split, names in SPLIT_FOLDERS.items():
         for name in names:
-            if split not in found and (folder / name).is_dir():
-                found[split] = folder / name
+            if split not in found and name in there:
+                found[split] = there[name]
     train = found.get("train")
     inside = _entries(train) if train else []
     # A class may be called "train" too: then it holds sound, not folders.

@@ -8,7 +8,7 @@ from typing import Any
 
 from data.audio.folder import scan
 from data.audio.inputs import CONVERT, UNREADABLE
-from data.audio.labels import ENDINGS, Format, file_column, place_of
+from data.audio.labels import ENDINGS, Format, file_column, place_of, read_labels
 from data.audio.layouts import LISTS, has_eights
 from data.audio.listing import opened
 from data.audio.targets import problem_of
@@ -108,20 +108,26 @@ def _table(path: Path, options: Mapping[str, Any]) -> Look:
     others = (options.get("group"), options.get("split_column"))
     file, target = options.get("file"), options.get("target")
     how = Format(*(options.get(key) for key in ("separator", "encoding", "decimal")))
-    table, columns = opened(path, file=file, target=target, others=others, limit=ROWS, how=how)
+    try:
+        table, columns = opened(path, file=file, target=target, others=others, limit=ROWS, how=how)
+    except DataError:  # of sound it is also where what to learn isn't plain
+        table, columns = read_labels(path, ROWS, how), ()
     column = file_column(table, file)
-    problem = problem_of(table, columns, options.get("problem"))
+    said = options.get("problem")
+    problem = problem_of(table, columns, said) if columns else said or "classification"
     root = Path(options.get("root") or path.parent).expanduser()
     place = place_of(table.rows[0].cells[column], root)
     about = [f"a table whose column {column!r} names files of sound"]
-    about.append(f"to learn: {', '.join(columns)} ({problem})")
+    about.append(f"to learn: {', '.join(columns)} ({problem})" if columns else "no target is plain")
     about += _heard(place) if place.exists() else [f"{place} is not there: see data.root"]
-    data = {
-        "file": column,
-        "target": columns[0] if len(columns) == 1 else list(columns),
-        "problem": problem,
-    }
-    return _look(problem, tuple(about), 0.95 if place.exists() else 0.6, data)
+    data: dict[str, Any] = {"file": column}
+    if columns:
+        data |= {
+            "target": columns[0] if len(columns) == 1 else list(columns),
+            "problem": problem,
+        }
+    certainty = (0.95 if place.exists() else 0.6) * (1.0 if columns else 0.9)
+    return _look(problem, tuple(about), certainty, data)
 
 
 def _heard(path: Path) -> list[str]:

@@ -129,7 +129,7 @@ def detection(
         fingerprint=fingerprint(
             "\n".join([content, *sized]).encode(), np.zeros(0, dtype=np.int64), parts
         ),
-        answer=BoxAnswer(names, files.shape[1], files.shape[2], threshold).node,
+        answer=BoxAnswer(names, files.shape[1], files.shape[2], fit, threshold).node,
         about=_about(boxed, files.shape, targets),
         **files.facts([len(part) for part in parts], statistics),
     )

@@ -36,6 +36,18 @@ def coco_files(path: Path) -> list[tuple[str, Path]]:
     return [("", found[0])] if len(found) == 1 else [("", file) for file in found]
 
 
+def voc_folders(path: Path) -> list[Path]:
+    """Return the folders of Pascal VOC's XML files in a folder, or one or two levels below it."""
+    if not path.is_dir():
+        return []
+    return [
+        place
+        for level in ("", "VOC*/", "VOC*/VOC*/")
+        for place in sorted(path.glob(f"{level}Annotations"))
+        if (place.parent / "JPEGImages").is_dir() and any(place.glob("*.xml"))
+    ]
+
+
 def read_boxes(path: str | Path | None, classes: Sequence[str] | None) -> tuple[Path, Boxed]:
     """Return the folder that names are relative to, and its images with their boxes.
 
@@ -62,6 +74,11 @@ def read_boxes(path: str | Path | None, classes: Sequence[str] | None) -> tuple[
     where = yolo_places(folder) if place.is_dir() else []
     if where:
         return folder, read_yolo(folder, where, classes)
+    if voc := voc_folders(place):
+        raise DataError(
+            f"{place} in data.path holds Pascal VOC's XML files ({voc[0]}); convert them to COCO "
+            "or YOLO, see docs/detection.md for the layouts"
+        )
     what = "no COCO JSON (images, annotations, categories)"
     raise DataError(
         f"{place} in data.path is {what}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data.detection.formats import coco_files
+from data.detection.formats import coco_files, voc_folders
 from data.detection.yolo import yolo_places
 from data.errors import DataError
 from data.look import Look
@@ -16,6 +16,7 @@ def look_detection(path: Path | None, options: Mapping[str, Any]) -> Look:
     if path is None or not path.exists():
         return Look("detection", "detection", "detector", certainty=0.0)
     about: tuple[str, ...] = ()
+    certainty = 0.97
     try:
         files = coco_files(path)
         if files:
@@ -24,6 +25,9 @@ def look_detection(path: Path | None, options: Mapping[str, Any]) -> Look:
             groups = sorted({place.split for place in where if place.split})
             split = f", split by folders: {', '.join(groups)}" if groups else ""
             about = (f"images with boxes: YOLO text files{split}",)
+        elif voc_folders(path):
+            # Not readable, but the builder says what to do.
+            about, certainty = ("images with boxes: Pascal VOC's XML files",), 0.9
     except (DataError, OSError):
         about = ()
     return Look(
@@ -31,7 +35,7 @@ def look_detection(path: Path | None, options: Mapping[str, Any]) -> Look:
         "detection",
         "detector",
         about=about,
-        certainty=0.97 if about else 0.0,
+        certainty=certainty if about else 0.0,
         loss="detection",
         evaluation="detection",
     )

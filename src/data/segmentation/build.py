@@ -142,7 +142,7 @@ def segmentation(
         num_outputs=len(class_names),
         class_counts=masks.pixels_of(parts[0], len(class_names), meaning),
         fingerprint=fingerprint(content, np.zeros(0, dtype=np.int64), parts),
-        answer=MaskAnswer(class_names).node,
+        answer=MaskAnswer(class_names, files.shape[1], files.shape[2], fit).node,
         about=_about(files.shape, class_names),
         **files.facts([len(part) for part in parts], statistics),
     )

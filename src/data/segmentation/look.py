@@ -38,7 +38,8 @@ def look_segmentation(path: Path | None, options: Mapping[str, Any]) -> Look:
         "segmentation",
         "unet",
         about=tuple(about),
-        certainty=0.95 * share,
+        # Folders of images and of masks are no classes, also where some masks are missing.
+        certainty=0.95 * (share if beside or share < 0.5 else 1.0),
         loss="cross_entropy",
         evaluation="segmentation",
     )

@@ -48,6 +48,8 @@ def look_series(path: Path | None, options: Mapping[str, Any]) -> Look:
         what = f"series of {number} classes" if has_classes(files) else "series with labels"
         return Look("series", problem, "series_cnn", (what,), {"problem": problem}, certainty)
     what = f"measurements over time ({times})" if times else "measurements, row after row"
+    if files[0].path.suffix.lower() in BINARY:
+        what = "measurements in Parquet files"
     return Look("series", problem, "forecaster", (what,), {"problem": problem}, certainty)
 
 

@@ -17,6 +17,7 @@ SERIES_NAME = re.compile(
     "id|series|store|item|station|sensor|device|meter|product|region|country|city|site|machine|unit|"
     "subject|customer|symbol|ticker|name|key|group"
 )
+CLOCK = re.compile(r"[0-2]?\d:[0-5]\d(:[0-5]\d([.,]\d+)?)?( ?[AaPp][Mm])?")
 SOME_ROWS = 50
 MOSTLY = 0.9
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def find_roles(frame: Any, name: str, wanted: Wanted) -> Roles:
         series = _series(frame, time, rest, name, alone=not wanted.is_classification)
     taken |= set(series)
     rest = [column for column in columns if column not in taken]
-    numeric = [column for column in rest if is_numeric(frame[column])]
+    numeric = [c for c in rest if is_numeric(frame[c]) and not _is_row_number(frame[c])]
     if wanted.is_classification:
         features = wanted.features or tuple(numeric)
         roles = Roles(time, series, wanted.target or (), features, True)
@@ -127,6 +128,13 @@ def is_numeric(column: Any) -> bool:
         return False
     present = column.dropna()
     return len(present) > 0 and bool(_as_numbers(present).notna().mean() >= MOSTLY)
+
+
+def _is_row_number(column: Any) -> bool:
+    """Whether a column without a name counts the rows, as pandas writes its index."""
+    if column.name not in ("", "Unnamed: 0", "index", "level_0") or column.dtype.kind not in "iu":
+        return False
+    return bool((np.diff(np.sort(column.to_numpy())) == 1).all())
 
 
 def numbers(frame: Any, column: str, name: str) -> Any:
@@ -215,6 +223,12 @@ def _series(
     if time is None:
         found = [] if alone else tried[:1]
     elif frame[time].duplicated().any():
+        if clock := [column for column in texts if _is_clock(frame[column])]:
+            raise DataError(
+                f"{name} has times of day in a column of their own ({clock[0]!r}) beside {time!r}; "
+                "join the two into one column, such as 2024-01-31 14:30, or let them tell series "
+                f"apart: data.series={clock[0]}"
+            )
         found = [some for some in tried if not frame.duplicated([time, *some]).any()]
     else:
         found = []
@@ -222,6 +236,11 @@ def _series(
         return ()
     logger.warning("%s: series are told apart by %s (data.series)", name, ", ".join(found[0]))
     return found[0]
+
+
+def _is_clock(column: Any) -> bool:
+    texts = column.dropna().head(SOME_ROWS).astype(str).str.strip()
+    return len(texts) > 0 and bool(texts.map(lambda text: bool(CLOCK.fullmatch(text))).all())
 
 
 def _is_id(name: str) -> bool:

@@ -1,5 +1,6 @@
 """What shards seem to hold, from the first few of them."""
 
+import glob
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -7,27 +8,45 @@ from typing import Any
 
 from data.errors import DataError, SampleError
 from data.look import Look
-from data.shards.listing import Shards, shards
+from data.shards.listing import COMPRESSED, Shards, shards
 from data.shards.tar_index import image_of, samples
 
 LARGE_BYTES = 1 << 30
+UNUSABLE = 0.3
 
 
 def look_stream(path: Path | None, options: Mapping[str, Any]) -> Look:
-    """Return what shards seem to be: one sample of a tar file, or the columns of a Parquet file."""
-    nothing = Look("stream", "classification", "cnn", certainty=0.0)
+    """Return what shards seem to be: one sample of a tar file, or the columns of a Parquet file.
+
+    Tar files that can't be used are shards all the same: the builder says what is wrong with them.
+    """
+    source = path if path is not None else options.get("path")
+    kind = ""
     try:
-        found = shards(path if path is not None else options.get("path"))
-    except (DataError, OSError):
-        return nothing
-    try:
-        return _images(found) if found.kind == "tar" else _rows(found, options)
+        found = shards(source)
+        kind = found.kind
+        return _images(found) if kind == "tar" else _rows(found, options)
     except (DataError, SampleError, OSError, ValueError):
-        return nothing
+        tars = kind == "tar" or _is_compressed(source)
+        return Look("stream", "classification", "cnn", certainty=UNUSABLE if tars else 0.0)
+
+
+def _is_compressed(source: Any) -> bool:
+    """Whether a path stands for compressed tar files."""
+    if not isinstance(source, str | Path) or not str(source).strip():
+        return False
+    place = Path(source).expanduser()
+    try:
+        files = place.iterdir() if place.is_dir() else map(Path, glob.iglob(str(place)))  # noqa: PTH207
+        return any(file.name.lower().endswith(COMPRESSED) for file in files)
+    except OSError:
+        return False
 
 
 def _images(found: Shards) -> Look:
     some = list(islice(samples(found.paths[0], found.names[0]), 3))
+    if not some:
+        return Look("stream", "classification", "cnn", certainty=UNUSABLE)
     fit = [members for _, members in some if image_of(members)]
     if not fit:
         return Look("stream", "classification", "cnn", certainty=0.1)

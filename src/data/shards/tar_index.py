@@ -120,6 +120,11 @@ def samples(path: Path, name: str) -> Iterator[tuple[str, dict[str, Member]]]:
         reason = " ".join(str(error).split()) or type(error).__name__
         if path.is_file() and not path.stat().st_size:
             reason = "an empty file"
+        elif (packer := _packer(path)) is not None:
+            raise DataError(
+                f"{name} is compressed, though it isn't called so, and can't be read from the "
+                f"middle; rename it to {name}{packer[1]} and unpack it ({packer[0]})"
+            ) from error
         raise DataError(
             f"{name} is truncated or no tar file ({reason}) after {last}; fetch it again, or "
             "remove it"
@@ -237,3 +242,18 @@ def _classes(values: Sequence[Any], names: Sequence[str] | None) -> tuple[Indice
                 f"({', '.join(map(repr, unknown[:5]))}); add them, or leave data.classes out"
             )
     return np.array([place[value] for value in values], dtype=np.int64), shown
+
+
+def _packer(path: Path) -> tuple[str, str] | None:
+    """Return the program that unpacks a file and the ending it wants, by its first bytes."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        start = file.read(6)
+    marks = {
+        b"\x1f\x8b": ("gunzip", ".gz"),
+        b"BZh": ("bunzip2", ".bz2"),
+        b"\xfd7zXZ\x00": ("unxz", ".xz"),
+        b"\x28\xb5\x2f\xfd": ("unzstd", ".zst"),
+    }
+    return next((found for mark, found in marks.items() if start.startswith(mark)), None)

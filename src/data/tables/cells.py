@@ -33,6 +33,11 @@ _FRACTION = {
     )
     for sign, other in ((",", "[.]"), ("[.]", ","))
 }
+# One sign of a currency before a number, or a percent sign after it.
+_UNIT = re.compile(
+    r"(?P<minus>[+-]?)(?P<currency>[$€£¥₹]) ?(?P<money>[+-]?[0-9.,].*)"
+    r"|(?P<share>[+-]?[0-9.,].*?) ?(?P<percent>%)"
+)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 
 
@@ -40,8 +45,30 @@ def number(text: str, decimal: str = ".") -> float | None:
     """Return the number that a cell holds, exactly as Python's `float` reads it, or None.
 
     Both 1.5 and 1,5 are understood, with thousands in groups (1.234,5 or 1,234.5); `decimal` says
-    what is meant where both are possible, as in 1,234. Infinity and 1e400 give infinity.
+    what is meant where both are possible, as in 1,234. Infinity and 1e400 give infinity. $1,234.50
+    is 1234.5, and 12% is 12.
     """
+    found = _bare_number(text, decimal)
+    if found is None and (plain := without_unit(text)) is not None:
+        return _bare_number(plain, decimal)
+    return found
+
+
+def without_unit(text: str) -> str | None:
+    """Return what is left of $12 or 12% without the sign; None where there is no such sign."""
+    found = _UNIT.fullmatch(text)
+    if found is None:
+        return None
+    return found["share"] or found["minus"] + found["money"]
+
+
+def unit(text: str) -> str | None:
+    """Return the sign that `number` leaves out: "$" of $12, "%" of 12%, None of 12."""
+    found = _UNIT.fullmatch(text)
+    return (found["percent"] or found["currency"]) if found else None
+
+
+def _bare_number(text: str, decimal: str) -> float | None:
     if _PLAIN.fullmatch(text):
         # With a decimal comma, 1.234 is a thousand and more.
         if decimal == "," and _GROUPED[","].fullmatch(text):
@@ -68,6 +95,7 @@ def truth(text: str) -> float | None:
 
 def decimal_evidence(text: str) -> int:
     """Return 1 for a number that can only have a decimal comma, -1 for one with a point, or 0."""
+    text = without_unit(text) or text
     if _FRACTION[","].fullmatch(text):
         return 1
     return -1 if _FRACTION["[.]"].fullmatch(text) else 0

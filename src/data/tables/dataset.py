@@ -29,7 +29,7 @@ class Rows(Dataset[tuple[Tensor, Tensor]]):
         rows: which of its rows.
         inputs: float32 [N, F].
         targets: int64 [N] classes, or float32 [N, L] labels (0 and 1) or scaled numbers.
-        weights: of the rows, float32 [N], where a column says so; for what wants to use them.
+        weights: of the rows, float32 [N], where a column says so: a batch's third field then.
     """
 
     is_augmented = False
@@ -50,6 +50,11 @@ class Rows(Dataset[tuple[Tensor, Tensor]]):
         if targets.dtype == torch.int64:
             self.labels = targets
 
+    @property
+    def _fields(self) -> tuple[Tensor, ...]:
+        fields = (self.inputs, self.targets)
+        return fields if self.weights is None else (*fields, self.weights)
+
     def __len__(self) -> int:
         return len(self.inputs)
 
@@ -60,12 +65,12 @@ class Rows(Dataset[tuple[Tensor, Tensor]]):
     @property
     def resident_bytes(self) -> int:
         """Bytes of all rows."""
-        return self.inputs.nbytes + self.targets.nbytes
+        return sum(tensor.nbytes for tensor in self._fields)
 
-    def fetch(self, indices: Indices, epoch: int, seed: int) -> tuple[Tensor, Tensor]:
-        """Return rows [B, F] and their targets."""
+    def fetch(self, indices: Indices, epoch: int, seed: int) -> tuple[Tensor, ...]:
+        """Return rows [B, F], their targets and, where there are any, their weights."""
         rows = torch.from_numpy(indices)
-        return self.inputs.index_select(0, rows), self.targets.index_select(0, rows)
+        return tuple(tensor.index_select(0, rows) for tensor in self._fields)
 
     def finish(self, batch: Any, indices: Indices, epoch: int, seed: int) -> Any:
         """Return the batch as it is."""

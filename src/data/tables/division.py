@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.bad_samples import BadFile, OnError, too_many
 from data.errors import DataError
@@ -48,7 +49,9 @@ def sound_rows(
     absent = target.missing
     for each in target.bad:
         absent[each.rows] = False
-    missing = np.flatnonzero(absent)
+    blank = _blank(frame)
+    missing = np.flatnonzero(absent & ~blank)
+    absent |= blank
     problems = []
     found = [*misread, *target.bad]
     if len(missing) and not plan.drops_missing_target:
@@ -69,10 +72,20 @@ def sound_rows(
             problems.append(too_many("rows", list(bad.values()), plan.max_bad))
     if problems:
         raise DataError(*problems)
-    kept = np.flatnonzero(~absent) if len(missing) else np.arange(len(frame))
+    kept = np.flatnonzero(~absent)
     if not len(kept):
         raise DataError(f"{frame.file}: no row has a value of {', '.join(target.columns)}")
-    return kept, len(missing), bad
+    return kept, len(frame) - len(kept), bad
+
+
+def _blank(frame: Frame) -> NDArray[np.bool_]:
+    """Return which rows have no value at all, as spreadsheets leave them below a table."""
+    blank = np.ones(len(frame), dtype=bool)
+    for column in frame.columns.values():
+        blank &= column.missing
+        if not blank.any():
+            break
+    return blank
 
 
 def divided(frame: Frame, target: Target, chosen: Roles, plan: Plan, kept: Indices) -> Parts:

@@ -129,7 +129,9 @@ def guessed(head: str, given: Layout, *, name: str, prior: Layout | None = None)
     before = prior.separator if prior else None
     separator = separator or _separator(head, before or ("\t" if ".tsv" in name.lower() else ","))
     rows = head_rows(head, separator)
-    decimal = given.decimal or _decimal(rows, separator, prior.decimal if prior else None)
+    # A file that is written in another way tells nothing of its decimal sign.
+    alike = prior is not None and separator == prior.separator
+    decimal = given.decimal or _decimal(rows, separator, prior.decimal if prior and alike else None)
     header = given.header
     if header is None:
         header = prior.header if prior and prior.header is not None else _has_header(rows, decimal)
@@ -189,12 +191,17 @@ def records(stream: Iterable[str], separator: str) -> Iterator[tuple[int, list[s
 
 
 def _separator(head: str, default: str) -> str:
-    """Return the separator with which most rows have the same number of cells, above one."""
-    best, chosen = (0.0, 0), default
+    """Return the separator with which most rows have the same number of cells, above one.
+
+    Of several the one that divides the header too: a decimal comma is in the rows alone.
+    """
+    best, chosen = (0.0, False, 0), default
     for candidate in dict.fromkeys((default, *SEPARATORS)):
-        widths = Counter(len(row) for row in head_rows(head, candidate))
+        rows = head_rows(head, candidate)
+        widths = Counter(map(len, rows))
         width, agreeing = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
-        score = (round(agreeing / max(1, widths.total()), 1), width)
+        divides_header = bool(rows) and len(rows[0]) > 1
+        score = (round(agreeing / max(1, widths.total()), 1), divides_header, width)
         if width > 1 and score > best:
             best, chosen = score, candidate
     return chosen
@@ -212,7 +219,10 @@ def _decimal(rows: Sequence[Sequence[str]], separator: str, prior: str | None) -
 
 
 def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
-    """Whether the first row holds names: where numbers follow, it has none, except for years."""
+    """Whether the first row holds names: where numbers follow, it has none.
+
+    Except for years, and for columns that are numbered in turn, as pandas does by itself.
+    """
     if len(rows) < 2:
         return True
     first, rest = rows[0], rows[1:]
@@ -222,6 +232,10 @@ def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
         if column and all(number(cell, decimal) is not None for cell in column):
             below.append(first[place].strip())
     if not below or any(number(cell, decimal) is None for cell in below):
+        return True
+    plain = [cell for cell in below if cell]
+    counted = [[str(place + start) for place in range(len(plain))] for start in (0, 1)]
+    if len(plain) > 2 and plain in counted:
         return True
     years = [cell for cell in below if re.fullmatch(r"(1[89]|20|21)[0-9]{2}", cell)]
     return len(years) == len(below) == len(set(years))

@@ -76,7 +76,9 @@ def look_frame(frame: Frame, kind: str, given: Mapping[str, Any]) -> Look:
         "tabular",
         tuple(about),
         {key: value for key, value in data.items() if given.get(key) is None},
-        certainty(frame, chosen),
+        # The weights are the third field of a batch.
+        others={"task.sample_weight": 2} if chosen.weight is not None else {},
+        certainty=certainty(frame, chosen),
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from data.splits import Indices
 from data.splitting.rules import first
+from data.tables.cells import unit
 from data.tables.columns import Floats
 from data.tables.encoding import Encoding
 from data.tables.features import UNKNOWN, Feature
@@ -55,6 +56,7 @@ def say(
         *frame.remarks,
         *_target_lines(chosen, target, dropped),
         *_role_lines(frame, chosen, features),
+        *_unit_lines(frame, chosen, target, features),
         *_value_lines(frame, features, parts, values, most_levels),
     ):
         logger.warning("%s", line)
@@ -98,6 +100,20 @@ def _role_lines(frame: Frame, chosen: Roles, features: Sequence[Feature]) -> lis
             order = "day/month" if feature.day_first else "month/day"
             found.append(f"dates of {feature.name!r} are read as {order}, nothing tells")
     return found
+
+
+def _unit_lines(
+    frame: Frame, chosen: Roles, target: Target, features: Sequence[Feature]
+) -> list[str]:
+    """Return a line about columns whose numbers are written with a sign, such as $12 or 12%."""
+    names = [each.name for each in features if each.kind == "number"]
+    names += chosen.target if target.problem == "regression" else ()
+    found = []
+    for name in names:
+        signs = sorted({sign for text in frame.columns[name].texts if (sign := unit(text))})
+        if signs:
+            found.append(f"{name!r} ({', '.join(signs)})")
+    return [f"numbers are read without their sign: {', '.join(found)}"] if found else []
 
 
 def _value_lines(

@@ -62,7 +62,8 @@ def roles(frame: Frame, options: Options) -> Roles:
     free = [name for name in names if name not in special and name not in options.ignore]
     target, chosen = list(options.target or ()), ""
     if not target and free:
-        target, chosen = _target(free)
+        filled = [name for name in free if not frame.columns[name].missing.all()]
+        target, chosen = _target(filled or free)
     if not target:
         raise DataError(f"{frame.file} has no column left to be the target; name it in data.target")
     kinds: dict[str, str] = {}
@@ -79,6 +80,11 @@ def roles(frame: Frame, options: Options) -> Roles:
         else:
             kinds[name] = forced or kind_of(column)
     if not kinds:
+        if len(names) == 1:
+            raise DataError(
+                f"{frame.file} has one column only ({names[0]!r}), so there is nothing to learn "
+                "from; add columns, or name what stands between the cells in data.separator"
+            )
         left = f" ({'; '.join(f'{n}: {w}' for n, w in list(ignored.items())[:5])})"
         raise DataError(
             f"{frame.file} has no column to learn {', '.join(target)} from"

@@ -1,6 +1,7 @@
 """A text file that is a table, and what is wrong with its rows as such."""
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -70,9 +71,9 @@ class Sheet:
     def problems(self, told: str) -> list[str]:
         """Return the rows that have more cells than the header, or `told` where none has."""
         width, name = len(self.names), self.path.name
-        wide, last = [], 0
+        wide, last, number = [], 0, 0
         for line, row, _ in self.rows():
-            last = line
+            last, number = line, number + 1
             if len(row) > width:
                 wide.append((line, len(row)))
         if "EOF inside string" in told:
@@ -84,11 +85,14 @@ class Sheet:
             return [f"{self.path} can't be read ({' '.join(told.split())}); mend it"]
         rows = ", ".join(str(line) for line, _ in wide[:SHOWN_ROWS])
         more = ", ..." if len(wide) > SHOWN_ROWS else ""
+        # A title or a comment was taken for the header where nearly all rows have more cells.
+        titled = self.layout.header and 2 * len(wide) > number
+        above = ", or remove the lines above the header" if titled else ""
         count = f" ({len(wide)} such rows: {rows}{more})" if len(wide) > 1 else ""
         return [
             f"{name}: row {wide[0][0]} has {wide[0][1]} cells, the header has {width}{count}; put "
             f"cells that hold the separator ({shown(self.separator)}) into quotes, or name another "
-            "one in data.separator"
+            f"one in data.separator{above}"
         ]
 
 
@@ -98,6 +102,8 @@ def read_sheet(path: Path, given: Layout) -> Sheet:
     head, encoding, text, lines = text_of(path, given)
     if not head.strip():
         raise DataError(f"{path} is empty; give a table with a header and rows")
+    if other := _other_format(head):
+        raise DataError(f"{path} is {other}; save its table as CSV, and give that")
     if "\0" in head:
         raise DataError(f"{path} is no text (it has zero bytes); give a CSV or Parquet file")
     layout = replace(guessed(head, given, name=path.name), encoding=encoding)
@@ -112,6 +118,14 @@ def read_sheet(path: Path, given: Layout) -> Sheet:
         raise DataError(*sheet.problems(""))
     sheet.remarks.extend(_remarks(path.name, given, layout, names, renamed))
     return sheet
+
+
+def _other_format(head: str) -> str:
+    """Return what a text is that is no table, "" where nothing tells."""
+    start = head.lstrip("\ufeff \t\r\n")[:200].lower()
+    if start.startswith(("<!doctype", "<html", "<?xml")):
+        return "a page of HTML or XML"
+    return "JSON" if re.match(r'\{\s*"[^"]*"\s*:|\[\s*\{', start) else ""
 
 
 def existing_table(path: str | Path | None) -> Path:

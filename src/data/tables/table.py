@@ -67,7 +67,7 @@ def table(
         numeric: columns of numbers, though they look like names; other cells are errors then.
         group: a column none of whose values may be in two splits; no feature.
         time: a column that says when a row is from: the newest are the test; no feature.
-        weight: a column of weights; no feature, kept with the datasets.
+        weight: a column of weights; no feature, a batch's third field (task.sample_weight=2).
         split_column: a column that holds train, validation or test; no feature.
         separator: between cells; None to find out.
         encoding: such as "cp1252"; None to find out.

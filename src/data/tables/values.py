@@ -80,13 +80,14 @@ def cell(frame: Frame, bad: Misread, row: int) -> str:
 
 
 def lacking(file: str, wanted: Iterable[str], names: Sequence[str]) -> list[str]:
-    """Return a line for each column that a table should have and has not."""
+    """Return a line for each column that a table should have and has not, or one for many."""
+    wanted = list(wanted)
+    absent = [name for name in wanted if name not in names]
     has = f"it has {first(names, 12)}"
-    return [
-        f"{file} has no column {name!r}{near(name, names)}; {has}"
-        for name in wanted
-        if name not in names
-    ]
+    if len(absent) > SHOWN:
+        some = first(absent, SHOWN)
+        return [f"{file} lacks {len(absent)} of {len(wanted)} columns: {some}; {has}"]
+    return [f"{file} has no column {name!r}{near(name, names)}; {has}" for name in absent]
 
 
 def near(name: str, names: Sequence[str]) -> str:

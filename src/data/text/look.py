@@ -1,5 +1,6 @@
 """A first look at a file or a folder: labelled texts, running text, or pairs for translation?"""
 
+import json
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -18,7 +19,7 @@ from data.text.columns import (
 )
 from data.text.files import TEXTS, UNLABELLED, is_text, split_entries
 from data.text.headings import TEXT_NAMES
-from data.text.pairing import Pairs, couples, of_table, table_of_pairs
+from data.text.pairing import CODE, Pairs, couples, of_table, table_of_pairs
 from data.text.rows import JSON, PARQUET, TABLES, Rows, rows_of
 
 MOST_BYTES = 16 << 20
@@ -108,7 +109,7 @@ def look_translation(path: Path | None, options: Mapping[str, Any]) -> Look:
         if other is not None:
             return seen(0.9, f"{path.name} and {Path(str(other)).name}: pairs, line by line")
         if path.is_dir() and "train" not in split_entries(path, folders=False):
-            _, first, second = couples(path, source, target)[0]
+            _, first, second = couples(path, source, target, quiet=True)[0]
             ends = {"source": first.suffix[1:], "target": second.suffix[1:]}
             return seen(0.85, f"{first.name} and {second.name}: pairs, line by line", **ends)
         table = split_entries(path, folders=False)["train"] if path.is_dir() else path
@@ -118,18 +119,23 @@ def look_translation(path: Path | None, options: Mapping[str, Any]) -> Look:
         pairs = of_table(rows, source, target, quiet=True)
     except (DataError, OSError):
         return seen(0.0)
-    likely = len(rows.columns) <= 3 and _are_pairs(pairs)
+    # Columns called en and de need no other sign; a teaching set may repeat its sentences.
+    codes = not rows.headless and all(CODE.fullmatch(name.strip()) for name in pairs.columns)
+    likely = len(rows.columns) <= 3 and _are_pairs(pairs, repeated=codes)
     ends = {} if rows.headless else {"source": pairs.columns[0], "target": pairs.columns[1]}
     told = f"{table.name}: pairs of texts, {pairs.about}"
     return seen(0.85 if likely else 0.1, told, **ends)
 
 
-def _are_pairs(pairs: Pairs) -> bool:
-    """Whether both sides are texts of a like length, and none is a label or a number."""
+def _are_pairs(pairs: Pairs, *, repeated: bool) -> bool:
+    """Whether both sides are texts of a like length, and none is a label or a number.
+
+    Texts may be `repeated` where the columns' names say what they are.
+    """
     sides = (pairs.sources[:1000], pairs.targets[:1000])
     for side in sides:
         numbers = sum(NUMBER.fullmatch(text.strip()) is not None for text in side)
-        if 2 * numbers >= len(side) or 2 * len(set(side)) < len(side):
+        if 2 * numbers >= len(side) or (2 * len(set(side)) < len(side) and not repeated):
             return False
     letters = [sum(map(str.isalpha, "".join(side))) for side in sides]
     lengths = [sum(map(len, side)) for side in sides]
@@ -154,6 +160,19 @@ def peeked(path: Path, options: Mapping[str, Any], header: bool | None = None) -
         return rows_of(content, path.name, ending, **how)
     except SampleError as error:
         raise DataError(*error.problems) from error
+    except DataError:
+        # A line that is broken doesn't change what the others are.
+        sound = b"\n".join([line for line in content.split(b"\n") if _is_object(line)])
+        if ending not in JSON or not sound:
+            raise
+        return rows_of(sound, path.name, ending, **how)
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _first_of_parquet(path: Path) -> Rows:

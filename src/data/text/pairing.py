@@ -139,8 +139,12 @@ def of_table(
     return Pairs(texts[0], texts[1], rows.places, about, columns[:1], given, tuple(columns))
 
 
-def couples(folder: Path, source: str | None, target: str | None) -> list[tuple[str, Path, Path]]:
+def couples(
+    folder: Path, source: str | None, target: str | None, *, quiet: bool = False
+) -> list[tuple[str, Path, Path]]:
     """Return (split, sources, translations) of the files of a folder that differ in the ending.
+
+    Which side is which is logged where nobody has said so, unless `quiet`.
 
     Raises:
         DataError: no two files have the same stem, or there are more than two endings.
@@ -173,7 +177,7 @@ def couples(folder: Path, source: str | None, target: str | None) -> list[tuple[
         raise DataError(*missing)
     first = source or free.pop(0)
     second = target or free.pop(0)
-    if source is None or target is None:
+    if not quiet and (source is None or target is None):
         logger.warning("from %s to %s; data.source=%s turns it round", first, second, second)
     found = [(stem, f[first], f[second]) for stem, f in stems.items() if {first, second} <= set(f)]
     split = {_split(stem): (s, t) for stem, s, t in found}

@@ -63,6 +63,7 @@ class Judged:
     known: Known  # what a further override could refer to
     problems: list[str]
     notes: tuple[str, ...] = ()  # what was chosen for the user, and why
+    filled: tuple[str, ...] = ()  # the same as overrides
 
 
 def judge(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> Judged:
@@ -96,7 +97,8 @@ def judge(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> Judged:
         raise Refused(*problems, *error.problems) from error.__cause__
     plain, found = resolved(loaded.config)
     problems += [*found, *shape_problems(plain, catalogue), *schema_problems(plain)]
-    return Judged(loaded, plain, known, problems, suited.notes)
+    filled = tuple(each.text for each in (*suited.choices, *suited.values))
+    return Judged(loaded, plain, known, problems, suited.notes, filled)
 
 
 @dataclass
@@ -130,9 +132,7 @@ def suit(
     if filled.choices:
         loaded = load([*choices, *filled.choices], folders)
     groups = [name for name in GROUPS if loaded.choices.get(name) == AUTO]
-    section = raw(loaded.config).get("data")
-    if isinstance(section, Mapping):
-        filled.add(suited(loaded.choices["data"], section, read, groups), catalogue)
+    filled.add(suited(loaded.choices["data"], raw(loaded.config), read, groups), catalogue)
     if groups:
         loaded = load([*choices, *filled.choices], folders)
     return loaded, filled

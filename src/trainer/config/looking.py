@@ -28,6 +28,7 @@ USUAL = {
     "translation": ("tokens", "translation"),
 }
 # For data without a look of its own: the sets of images, and a user's own.
+OWN = "own"
 PLAIN = {"model": "cnn", "loss": "cross_entropy", "evaluation": "classification"}
 
 
@@ -64,12 +65,15 @@ def kind_of_path(overrides: Sequence[Override], chosen: str, default: str) -> Su
 
 
 def suited(
-    kind: str, section: Mapping[str, Any], overrides: Sequence[Override], open_groups: Sequence[str]
+    kind: str, config: Mapping[str, Any], overrides: Sequence[Override], open_groups: Sequence[str]
 ) -> Suited:
     """What suits data of a kind: a choice for each open group, values for keys that are null.
 
-    `section` is the data's node as composed, `overrides` what the user typed.
+    `config` is as composed, `overrides` what the user typed.
     """
+    section = config.get("data")
+    if not isinstance(section, Mapping):
+        return Suited()
     options = dict(section)
     options |= {
         each.key.removeprefix("data."): each.value
@@ -78,7 +82,9 @@ def suited(
     }
     seen = import_module(LOOKS).look(kind, options)
     if seen is None:
-        return Suited(tuple(f"{group}={PLAIN[group]}" for group in open_groups))
+        plain = tuple(f"{group}={PLAIN[group]}" for group in open_groups)
+        line = f"{' '.join(plain)} (data of your own isn't looked at)"
+        return Suited(plain, (), (line,) if kind == OWN and plain else ())
     usual = USUAL.get(seen.problem, USUAL["classification"])
     known = {
         "model": seen.model,
@@ -90,11 +96,25 @@ def suited(
         for key, value in seen.data.items()
         if value is not None and key in section and options.get(key) is None
     }
+    typed = {each.key for each in overrides}
+    values |= {
+        path: value
+        for path, value in seen.others.items()
+        if path not in typed and is_open(config, path)
+    }
     written = [f"{key}={literal(value)}" for key, value in values.items()]
     choices = [f"{group}={known[group]}" for group in open_groups]
-    # Nothing is said where nothing was left open.
-    told = [*seen.about, " ".join([*choices, *written])] if choices or written else []
+    # Nothing is said where nothing was left open, or nothing was there to be looked at.
+    said = seen.about and (choices or written)
+    told = [*seen.about, " ".join([*choices, *written])] if said else []
     return Suited(tuple(choices), tuple(written), tuple(told))
+
+
+def is_open(config: Mapping[str, Any], path: str) -> bool:
+    """Whether there is a key at a dotted path, and it is null."""
+    section, _, key = path.rpartition(".")
+    node = config.get(section)
+    return isinstance(node, Mapping) and key in node and node[key] is None
 
 
 def literal(value: Any) -> str:

@@ -130,7 +130,8 @@ def run(sweep: "Sweep", asked: Asked, plugins: Sequence[str], folders: Sequence[
 
     Raises Refused for what Hydra or a plugin refuses.
     """
-    fixed = tuple(texts(asked, folders))
+    # What suits the data is known by now; each trial finds the same by itself.
+    fixed = (*asked.judged.filled, *texts(asked, folders))
     task = Task(sweep, fixed)
     overrides = [*fixed, *(f"{key}={hydra_text(axis)}" for key, axis in asked.space.items())]
     overrides += [

@@ -197,8 +197,8 @@ def bundle(
     from trainer.export.reasons import told_by
     from trainer.storage.atomic import write_text
 
-    if "external" in content["artefacts"]["onnx"]:
-        return  # it takes a model of one file
+    if "external" in content["artefacts"]["onnx"] or not subject.decides:
+        return  # it takes a model of one file, and says a class
     assert trained.reader is not None
     few = samples[: preprocessing.SHOWN]
     try:

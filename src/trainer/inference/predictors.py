@@ -137,8 +137,10 @@ def part_of(node: Mapping[str, Any], trusted: Sequence[str]) -> Any:
     """
     target, arguments = node.get("_target_"), {k: v for k, v in node.items() if k != "_target_"}
     if target not in OWN_NODES:
+        from trainer.config.check import make_importable
         from trainer.config.reopen import make_part
 
+        make_importable(Path.cwd())
         return make_part(node, trusted)
     module, _, name = target.rpartition(".")
     try:

@@ -1,5 +1,6 @@
 """Many inputs through a model: read in threads, computed in batches, answered in order."""
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +16,8 @@ from trainer.cpus import available_cpus
 from trainer.errors import Failed
 from trainer.inference.sources import Item
 from trainer.protocols import Answer, Reader
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 8  # inputs that a thread reads at a time
 MOST_THREADS = 8
@@ -162,10 +165,28 @@ def answered(
     for outcome in outcomes:
         name, error = outcome.item.name, outcome.error
         answer = {} if outcome.sample is None else next(answers)
+        if answer:
+            answer = placed(answer, outcome.item, predictor)
         if not answer and error is None:
             error = f"{name}: the model's output is not finite"
         rows.append(Row(name, answer, error, outcome.item.given))
     return rows
+
+
+def placed(answer: dict[str, Any], item: Item, predictor: Predictor) -> dict[str, Any]:
+    """An answer in the input's own places, where answer and reader know of such.
+
+    One whose size can't be read stays in the places of the model's input.
+    """
+    place, size = getattr(predictor.answer, "placed", None), getattr(predictor.reader, "size", None)
+    if place is None or size is None:
+        return answer
+    found = size(item.source)
+    if found is None:
+        logger.warning("%s: no size to be read; its answer is that of the model's input", item.name)
+        return answer
+    moved: dict[str, Any] = place(answer, *found)
+    return moved
 
 
 def said(

@@ -11,7 +11,7 @@ from trainer.storage.stored_info import INFO
 
 # What a run that is refused before its first step may have put into its folder.
 EARLY = {STATUS, "config.yaml", "overrides.yaml", INFO, "environment.json"}
-EARLY |= {lock.NAME, "train.log", "metrics.jsonl"}
+EARLY |= {lock.NAME, "train.log", "metrics.jsonl", "splits.csv"}
 EARLY_FOLDERS = {"checkpoints", "tensorboard", "evaluation", "export"}
 
 

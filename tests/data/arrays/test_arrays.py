@@ -156,6 +156,10 @@ def test_a_file_may_hold_one_sample_alone_and_others_are_refused(tmp_path: Path)
     ):
         with pytest.raises(SampleError, match=message):
             reader.read(str(tmp_path / f"new/{name}.npy"))
+    save(tmp_path, new=np.array([x[0], x[0] * np.nan]))
+    (_, second) = reader.expand(str(tmp_path / "new.npy"))
+    with pytest.raises(SampleError, match=r"^new\.npy\[1\] holds NaN"):
+        reader.read(second.source)
     pixels = RANDOM.integers(0, 256, (30, 8, 8), dtype=np.uint8)
     reader = reader_of(arrays(save(tmp_path / "p", x=pixels, y=np.arange(30) % 2)).info)
     with pytest.raises(SampleError, match="trained on uint8"):
@@ -260,7 +264,7 @@ def test_python_objects_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds Python objects, which can run code"):
         arrays(tmp_path / "a")
     torch.save({"x": torch.nn.Linear(1, 1)}, tmp_path / "model.pt")
-    with pytest.raises(DataError, match="holds Python objects"):
+    with pytest.raises(DataError, match="holds other things than tensors, which can run code"):
         arrays(tmp_path / "model.pt")
     (tmp_path / "bad.npz").write_bytes(b"PK\3\4 no archive")
     with pytest.raises(DataError, match="can't be read"):
@@ -312,3 +316,30 @@ def test_the_config_builds_and_loaders_agree(tmp_path: Path) -> None:
     for first, second in zip(here, there, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert splits.train.sample_text(0).startswith("[")
+
+
+def test_whole_numbers_that_are_fractions_by_type_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    x = RANDOM.normal(size=(60, 3))
+    folder = save(tmp_path, x=x, y=np.arange(60) % 2.0)
+    assert arrays(folder).info.problem == "regression"
+    assert "float64" in caplog.text and "data.problem=classification" in caplog.text
+    assert "data.problem=classification" in " ".join(look_arrays(folder, {}).about)
+    caplog.clear()
+    arrays(folder, problem="regression")
+    arrays(save(tmp_path / "fractions", x=x, y=x[:, 0]))
+    assert not caplog.text
+
+
+def test_files_that_are_something_else_are_told_as_that(tmp_path: Path) -> None:
+    lone = save(tmp_path / "lone", x=np.float32(3), y=np.arange(4))
+    with pytest.raises(DataError, match="single number"):
+        arrays(lone)
+    text = tmp_path / "a.npz"
+    text.write_bytes(b"hello")
+    with pytest.raises(DataError, match=r"no \.npz file inside"):
+        arrays(text)
+    torch.save({"x": np.zeros((4, 2)), "y": np.arange(4)}, tmp_path / "a.pt")
+    with pytest.raises(DataError, match=r"save tensors by name: torch\.save"):
+        arrays(tmp_path / "a.pt")

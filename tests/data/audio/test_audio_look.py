@@ -20,6 +20,17 @@ def test_class_folders(tmp_path: Path) -> None:
     folder(tmp_path / "t/train", 1)
     folder(tmp_path / "t/test", 1)
     assert "already split: train, test" in look_audio(tmp_path / "t", {}).about
+    folder(tmp_path / "u/Train", 1)
+    folder(tmp_path / "u/TEST", 1)
+    assert "already split: train, test" in look_audio(tmp_path / "u", {}).about
+
+
+def test_a_table_of_sound_is_one_also_without_a_plain_target(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", np.zeros(900))
+    (tmp_path / "list.csv").write_text("file;speaker;pitch\n" + "a.wav;x;2\n" * 3)
+    found = look_audio(tmp_path / "list.csv", {})
+    assert found.certainty > 0.8 and found.data == {"file": "file"}
+    assert "no target is plain" in found.about
 
 
 @pytest.mark.parametrize(

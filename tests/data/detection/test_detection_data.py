@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 import torch
 from drawn_boxes import boxes_of, coco_folder, picture
+from PIL import Image
 
 from data.augmentation import RandomAffine
-from data.boxes import decoded, drawn, overlaps, suppressed
+from data.boxes import decoded, drawn, overlaps, suppressed, to_frame
 from data.detection import detection
-from data.detection.answer import BoxAnswer
+from data.detection.answer import SIDES, BoxAnswer
 from data.errors import DataError
 from data.joint import JointAffine
 from data.picture_reader import PictureReader
-from data.placement import WAYS, Way
+from data.placement import WAYS, Way, placement
 
 AUGMENT = JointAffine(scale=0.2, shift=0.1, flip=True)
 
@@ -134,7 +135,7 @@ def output(boxes: list[tuple[int, float, float, float, float]], classes: int = 2
 
 
 def test_an_answer_gives_boxes() -> None:
-    answer = BoxAnswer(["cat", "dog"], 32, 32)
+    answer = BoxAnswer(["cat", "dog"], 32, 32, "pad")
     boxes = [(0, 1.0, 2.0, 12.0, 9.0), (1, 14.0, 13.0, 31.0, 30.0)]
     broken = output([])
     broken[0, 0, 0] = np.inf
@@ -148,8 +149,51 @@ def test_an_answer_gives_boxes() -> None:
         "x2": 31.0,
         "y2": 30.0,
     }
-    with pytest.raises(DataError, match="threshold"):
-        BoxAnswer(["cat"], 32, 32, threshold=1.0)
+    with pytest.raises(DataError, match=r"threshold(.|\n)*fit"):
+        BoxAnswer(["cat"], 32, 32, "fill", threshold=1.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fit", "seen", "wanted"),
+    [
+        # 64 x 48 pixels in 32 x 32: by a half, with 4 rows added above and below.
+        ("pad", (5.0, 9.0, 15.0, 19.0), (10.0, 10.0, 30.0, 30.0)),
+        ("pad", (0.0, 2.0, 32.0, 30.0), (0.0, 0.0, 64.0, 48.0)),
+        ("pad", (4.0, 0.0, 12.0, 3.5), None),
+        # by two thirds: 43 x 32, of which 5 columns are cut away on the left.
+        ("crop", (0.0, 8.0, 16.0, 24.0), (7.44, 12.0, 31.26, 36.0)),
+        ("stretch", (5.0, 8.0, 15.0, 20.0), (10.0, 12.0, 30.0, 30.0)),
+    ],
+)
+def test_boxes_come_back_in_pixels_of_the_file(
+    tmp_path: Path, fit: Way, seen: tuple[float, ...], wanted: tuple[float, ...] | None
+) -> None:
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    info = detection(coco_folder(tmp_path / "data"), size=32, fit=fit).info
+    reader = PictureReader(**{k: v for k, v in info.reader.items() if k != "_target_"})
+    node = {k: v for k, v in info.answer.items() if k != "_target_"}
+    answer = BoxAnswer(**node)
+    assert {"_target_": info.answer["_target_"], **node} == answer.node
+    size = reader.size(str(tmp_path / "a.png"))
+    assert size == reader.size((tmp_path / "a.png").read_bytes()) == (64, 48)
+    box = {"label": "small", "score": 0.5, **dict(zip(SIDES, seen, strict=True))}
+    found = answer.placed({"boxes": [box], "count": 1}, *size)
+    whole = [] if wanted is None else [{**box, **dict(zip(SIDES, wanted, strict=True))}]
+    assert found == {"boxes": whole, "count": len(whole)}
+
+
+def test_a_box_goes_to_the_model_and_back() -> None:
+    for fit in WAYS:
+        for columns, rows in ((64, 48), (33, 100), (7, 5)):
+            where = placement(columns, rows, height=40, width=32, fit=fit)
+            truth = np.array([[0.3, 0.4, 0.6, 0.7]]) * [columns, rows, columns, rows]
+            moved = to_frame(truth.astype(np.float32), where)[0].tolist()
+            box = {"label": "cat", "score": 1.0, **dict(zip(SIDES, moved, strict=True))}
+            answer = BoxAnswer(["cat"], 40, 32, fit).placed(
+                {"boxes": [box], "count": 1}, columns, rows
+            )
+            back = to_frame(np.array([[answer["boxes"][0][s] for s in SIDES]], np.float32), where)
+            assert back[0] == pytest.approx(moved, abs=0.1)
 
 
 def test_boxes_that_are_one_are_given_once() -> None:

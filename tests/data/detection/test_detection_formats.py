@@ -227,3 +227,16 @@ def test_a_look_reads_no_images(tmp_path: Path) -> None:
     assert look_detection(tmp_path, {}).certainty == 0
     assert look_detection(None, {}).certainty == 0
     assert np.isfinite(look.certainty)
+
+
+@pytest.mark.parametrize("below", ["", "VOCdevkit/VOC2007"])
+def test_pascal_voc_is_known_and_refused(tmp_path: Path, below: str) -> None:
+    place = tmp_path / below
+    (place / "Annotations").mkdir(parents=True)
+    (place / "Annotations/0.xml").write_text("<annotation/>")
+    assert look_detection(tmp_path, {}).certainty == 0.0
+    (place / "JPEGImages").mkdir()
+    look = look_detection(tmp_path, {})
+    assert look.certainty == 0.9 and "Pascal VOC" in look.about[0]
+    with pytest.raises(DataError, match=r"Pascal VOC's XML files .*; convert them to COCO or YOLO"):
+        detection(tmp_path)

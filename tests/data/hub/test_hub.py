@@ -15,6 +15,7 @@ from data.errors import DataError
 from data.hub import hub
 from data.hub_look import look_hub
 from data.images import images
+from data.info import ImageInfo
 
 datasets = pytest.importorskip("datasets")
 pytestmark = [
@@ -66,7 +67,7 @@ def test_a_folder_of_images_has_the_samples_of_our_own_reading(
     found = hub(path=folder, validation=0.25)
     ours = images(folder, size=[12, 14], validation=0.25)
     assert found.info.classes == ("cat", "dog") and found.info.num_test == 6
-    assert found.info.mean == ours.info.mean
+    assert isinstance(found.info, ImageInfo) and found.info.mean == ours.info.mean
     assert torch.equal(found.test.samples, ours.test.samples)
     assert torch.equal(found.test.labels, ours.test.labels)
     assert found.test.names[0] == "test[0]" and not alone

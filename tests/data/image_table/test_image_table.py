@@ -146,7 +146,7 @@ def test_numbers_are_standardised_by_the_training_split(tmp_path: Path) -> None:
 
 def test_a_decimal_comma(tmp_path: Path) -> None:
     rows = [{**row, "price": str(row["price"]).replace(".", ",")} for row in written(tmp_path)]
-    info = images(table(tmp_path, "price", rows=rows, separator=";"), separator=";").info
+    info = images(table(tmp_path, "price", rows=rows, separator=";")).info
     assert info.problem == "regression" and 2.5 < info.target_mean[0] < 32.5
 
 
@@ -301,3 +301,37 @@ def test_another_runs_order_and_scale(tmp_path: Path) -> None:
     classes = images(table(tmp_path, "colour", rows=rows))
     with pytest.raises(DataError, match="name the same columns"):
         classes.train.seen_as(numbers.info, classes.info.classes)
+
+
+def test_numbers_with_a_few_words_are_no_classes(tmp_path: Path) -> None:
+    rows = [{**row, "age": 20 + n} for n, row in enumerate(written(tmp_path))]
+    rows[3]["age"] = rows[8]["age"] = "old"
+    path = table(tmp_path, "age", rows=rows)
+    with pytest.raises(DataError) as error:
+        images(path, size=8)
+    assert error.value.problems == (
+        "labels.csv: 'age' has 2 values that are no numbers (rows 5, 10: 'old'); mend them, or set "
+        "data.problem=classification",
+    )
+    # Of few numbers, each again and again, a word may be a further class.
+    grades = [{**row, "age": index % 3} for index, row in enumerate(rows)]
+    grades[0]["age"] = "none yet"
+    with pytest.raises(DataError, match="class 'none yet' has 1 sample"):
+        images(table(tmp_path, "age", rows=grades), size=8)
+
+
+def test_prices_with_a_currency_are_numbers(tmp_path: Path) -> None:
+    rows = [{**row, "price": f"${1000.5 + n:,.2f}"} for n, row in enumerate(written(tmp_path))]
+    info = images(table(tmp_path, "price", rows=rows), size=8).info
+    assert info.problem == "regression" and 1000 < info.target_mean[0] < 1031
+
+
+def test_one_class_folder_beside_a_table(tmp_path: Path) -> None:
+    written(tmp_path)
+    (tmp_path / "labels.csv").write_text("a,b\n")
+    (tmp_path / "notes.txt").write_text("a")
+    with pytest.raises(DataError) as error:
+        images(tmp_path)
+    assert str(error.value).endswith(
+        f"add a folder of images of another class; or give data.path={tmp_path / 'labels.csv'}"
+    )

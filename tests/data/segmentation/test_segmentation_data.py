@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 import torch
 from drawn_masks import folder, mask, picture, save
+from PIL import Image
 
 from data.augmentation import RandomAffine
 from data.errors import DataError, SampleError
 from data.joint import JointAffine
 from data.loaders import loader
+from data.masks import placed
 from data.picture_reader import PictureReader
+from data.placement import WAYS, Way, placement
 from data.segmentation import look_segmentation, segmentation
 from data.segmentation.answer import MaskAnswer
 
@@ -237,7 +240,7 @@ def test_samples_can_be_looked_at(tmp_path: Path) -> None:
 
 
 def test_an_answer_is_a_mask_and_shares() -> None:
-    answer = MaskAnswer(["ground", "square", "disc"])
+    answer = MaskAnswer(["ground", "square", "disc"], 4, 4, "pad")
     outputs = np.zeros((2, 3, 4, 4), dtype=np.float32)
     outputs[0, 1, :2] = 1
     outputs[1, 0, 0, 0] = np.nan
@@ -245,6 +248,55 @@ def test_an_answer_is_a_mask_and_shares() -> None:
     assert first["shares"] == {"ground": 0.5, "square": 0.5} and second == {}
     assert first["mask"].dtype == np.uint8 and (first["mask"][:2] == 1).all()
     assert answer.shape == (3, None, None)
+    with pytest.raises(DataError, match="fit"):
+        MaskAnswer(["ground"], 4, 4, "fill")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fit", WAYS)
+def test_a_mask_comes_back_in_pixels_of_the_file(tmp_path: Path, fit: Way) -> None:
+    truth = np.zeros((48, 64), dtype=np.uint8)
+    truth[6:24, 16:40] = 1  # sides that 2/3 of the rows and 1/2 of the columns keep whole
+    save(tmp_path / "a.png", np.stack([truth] * 3, axis=2))
+    info = segmentation(folder(tmp_path / "data"), size=32, fit=fit, classes=["ground", "box"]).info
+    reader = PictureReader(**{k: v for k, v in info.reader.items() if k != "_target_"})
+    answer = MaskAnswer(**{k: v for k, v in info.answer.items() if k != "_target_"})
+    assert answer.node == info.answer
+    size = reader.size(str(tmp_path / "a.png"))
+    assert size == reader.size((tmp_path / "a.png").read_bytes()) == (64, 48)
+    # What the model is shown as its own answer; padding counts as class 1 there.
+    where = placement(*size, height=32, width=32, fit=fit)
+    seen = (placed(truth.astype(np.int32), where) != 0).astype(np.uint8)
+    (found,) = answer.of(np.stack([seen == 0, seen == 1])[None].astype(np.float32), 1)
+    found = answer.placed(found, *size)
+    mask = found["mask"]
+    assert mask.shape == (48, 64) and mask.dtype == np.uint8
+    # Crop shows 2/3 of the picture (43 x 32), columns 5 to 37: 7.4 to 55.07 of the file's.
+    unseen = np.zeros(64, dtype=bool)
+    if fit == "crop":
+        unseen[:7] = unseen[55:] = True
+    assert ((mask == 255) == unseen).all()
+    wrong = (mask != truth)[:, ~unseen]
+    assert not wrong.any() if fit != "crop" else wrong.sum() <= 18  # a column of the box
+    share = (mask == 1).sum() / (mask != 255).sum()
+    assert found["shares"] == {"ground": pytest.approx(1 - share), "box": pytest.approx(share)}
+
+
+def test_a_mask_coarser_than_the_input_covers_the_file() -> None:
+    answer = MaskAnswer(["a", "b"], 32, 32, "pad")
+    coarse = np.zeros((8, 8), dtype=np.uint8)
+    coarse[:4] = 1
+    mask = answer.placed({"mask": coarse, "shares": {}}, 64, 48)["mask"]
+    assert (mask[:24] == 1).all() and (mask[24:] == 0).all()
+
+
+def test_the_reader_tells_the_upright_size_or_none(tmp_path: Path) -> None:
+    info = segmentation(folder(tmp_path / "data"), size=32).info
+    reader = PictureReader(**{k: v for k, v in info.reader.items() if k != "_target_"})
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.jpg", exif=exif)
+    assert reader.size(str(tmp_path / "a.jpg")) == (48, 64)
+    assert reader.size(str(tmp_path / "none.jpg")) is None and reader.size(b"text") is None
 
 
 def test_a_look_lists_and_needs_no_torch(tmp_path: Path) -> None:
@@ -254,6 +306,9 @@ def test_a_look_lists_and_needs_no_torch(tmp_path: Path) -> None:
     save(tmp_path / "b/dog/1.png", picture())
     assert look_segmentation(tmp_path / "b", {}).certainty == 0
     assert look_segmentation(tmp_path / "c", {}).certainty == 0
+    for file in sorted((tmp_path / "a/masks").iterdir())[:3]:  # images and masks are no classes
+        file.unlink()
+    assert look_segmentation(tmp_path / "a", {}).certainty > 0.9
     assert look_segmentation(None, {}).certainty == 0
     code = "import sys; from data.segmentation import look_segmentation, segmentation; "
     code += "from data.segmentation.answer import MaskAnswer; assert 'torch' not in sys.modules"

@@ -103,3 +103,15 @@ def test_cells_that_are_no_numbers_are_told_with_their_lines() -> None:
         numbers(frame, "a", "f")
     with pytest.raises(DataError, match=r"1 infinite numbers in column 'b' of f, line 3"):
         numbers(frame, "b", "f")
+
+
+def test_a_row_number_is_not_forecast_and_times_of_day_are_not_series() -> None:
+    days = [f"{1 + n // 24:02d}.01.2024" for n in range(48)]
+    frame = pandas.DataFrame({"Unnamed: 0": range(48), "date": days, "load": [1.5] * 48})
+    whole = frame.assign(date=pandas.date_range("2024-01-01", periods=48, freq="h"))
+    assert find_roles(whole, "f.csv", Wanted()).targets == ("load",)
+    clock = [f"{n % 24:02d}:00" for n in range(48)]
+    with pytest.raises(DataError, match=r"times of day.*'clock'.*data.series=clock"):
+        find_roles(frame.assign(clock=clock), "f.csv", Wanted())
+    said = Wanted(series=("clock",))
+    assert find_roles(frame.assign(clock=clock), "f.csv", said).series == ("clock",)

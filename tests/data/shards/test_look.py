@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from packing import columns_of, folder_of_pictures, parquet, tar
 
+from data.errors import DataError
 from data.shards import look_stream
 from data.shards.streaming import stream
 
@@ -42,7 +43,7 @@ def test_odd_data_is_no_reason_to_raise(tmp_path: Path) -> None:
     (tmp_path / "b" / "a.parquet").write_bytes(np.arange(50).tobytes())
     tar(tmp_path / "c" / "a.tar", [("a.txt", b"text"), ("a.json", b"{}")])
     for path, options, certainty in (
-        (tmp_path / "a.tar", {}, 0.0),
+        (tmp_path / "a.tar", {}, 0.3),
         (tmp_path / "b", {}, 0.0),
         (tmp_path / "c", {}, 0.1),
         (tmp_path / "gone", {}, 0.0),
@@ -50,6 +51,20 @@ def test_odd_data_is_no_reason_to_raise(tmp_path: Path) -> None:
         (None, {"path": ["a", "b"]}, 0.0),
     ):
         assert look_stream(path, options).certainty == certainty
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.tgz", "empty.tar", "hollow.tar"])
+def test_tar_files_that_cannot_be_used_are_shards_still(tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
+    if name == "hollow.tar":
+        tar(place, [])
+    else:
+        place.write_bytes(b"" if name == "empty.tar" else b"\x1f\x8b")
+    sources = [place, tmp_path, str(tmp_path / f"*{place.suffix}")]
+    for source in sources:
+        assert look_stream(Path(source), {}).certainty == 0.3
+        with pytest.raises(DataError, match=r"unpack them|no samples|an empty file"):
+            stream(source)
 
 
 @pytest.mark.parametrize("name", ["look", "streaming", "row_reader", "tar_index", "row_build"])

@@ -1,5 +1,8 @@
 """Images in tar shards: the same pixels as from files, in any order, and every fault by name."""
 
+import bz2
+import gzip
+import lzma
 import pickle
 import tracemalloc
 from pathlib import Path
@@ -290,6 +293,14 @@ def test_a_truncated_shard_is_named_with_its_last_sample(
     kept = splits.info.num_train + splits.info.num_validation + splits.info.num_test
     assert (40 < kept < 60) if sound else kept == 30
     assert [bad.name for bad in splits.bad] == ["b.tar"]
+
+
+@pytest.mark.parametrize(("module", "told"), [(gzip, "gunzip"), (bz2, "bunzip2"), (lzma, "unxz")])
+def test_a_compressed_shard_is_told_by_its_content(tmp_path: Path, module: Any, told: str) -> None:
+    tar(tmp_path / "a.tar", [("0.cls", b"0"), ("0.png", b"-")])
+    (tmp_path / "a.tar").write_bytes(module.compress((tmp_path / "a.tar").read_bytes()))
+    with pytest.raises(DataError, match=rf"a\.tar is compressed, .* unpack it \({told}\)"):
+        stream(tmp_path)
 
 
 def test_a_shard_that_changes_while_it_is_read_is_told_with_the_sample(tmp_path: Path) -> None:

@@ -99,3 +99,23 @@ def test_a_category_that_a_config_would_take_for_its_own_is_unknown(tmp_path: Pa
     splits = table(rows(tmp_path, **odd))
     (levels,) = [c["levels"] for c in splits.info.reader["columns"] if c["kind"] == "category"]
     assert "x" in levels and not any("$" in level or "?" in level for level in levels)
+
+
+def test_empty_rows_and_columns_of_a_spreadsheet_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = ["age,weight,what,,", *(f"{row},," for row in ROWS), *[",,,,"] * 3]
+    splits = table(written(tmp_path, "\n".join(lines) + "\n"))
+    info = splits.info
+    assert info.target == ("what",) and info.class_counts
+    assert info.num_train + info.num_validation + info.num_test == len(ROWS)
+    assert "3 rows without a target left out" in caplog.text
+    # A row that holds something but no target is still told.
+    lines[5] = "33,1.5,,,"
+    found = problems(written(tmp_path, "\n".join(lines) + "\n"))
+    assert len(found) == 1 and "row 6, column 'what': no value;" in found[0]
+
+
+def test_a_separator_that_is_not_found_is_asked_for(tmp_path: Path) -> None:
+    path = written(tmp_path, "a  y\n" + "".join(f"{n}  {n % 2}\n" for n in range(20)), "t.txt")
+    assert "one column only" in problems(path)[0] and "data.separator" in problems(path)[0]

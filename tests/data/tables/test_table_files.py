@@ -8,6 +8,7 @@ import pytest
 from table_files import written
 
 from data.errors import DataError
+from data.tables import table
 from data.tables.frame import Frame, read_frame
 from data.tables.layout import Layout, layout
 
@@ -162,3 +163,50 @@ def test_what_is_said_of_the_layout_wins(tmp_path: Path) -> None:
     assert len(wrong) == 3 and all("in data." in line for line in wrong)
     values = read_frame(path, layout(separator=";", decimal=",")).columns["b,c"].values
     assert values is not None and values.tolist() == [2.3]
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_columns_that_are_numbered_in_turn_have_a_header(tmp_path: Path, start: int) -> None:
+    names = [str(start + place) for place in range(4)]
+    text = f",{','.join(names)},label\n" + "".join(f"{n},1.5,{n},2,3,ab\n" for n in range(5))
+    frame = read_frame(written(tmp_path, text), Layout())
+    assert list(frame.columns) == ["index", *names, "label"] and len(frame) == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ('[{"a": 1, "y": 0}]', "is JSON"),
+        ('{"a": 1, "y": 0}\n{"a": 2, "y": 1}\n', "is JSON"),
+        ("<!DOCTYPE html>\n<html><body>404</body></html>\n", "HTML"),
+    ],
+)
+def test_other_formats_are_told_by_their_name(tmp_path: Path, content: str, what: str) -> None:
+    with pytest.raises(DataError, match=f"{what}.* as CSV"):
+        read_frame(written(tmp_path, content), Layout())
+
+
+def test_a_decimal_comma_is_no_separator(tmp_path: Path) -> None:
+    lines = ["Datei;Größe", *(f"img/{n}.png;{n},{n % 10}0" for n in range(30))]
+    frame = read_frame(written(tmp_path, "\n".join(lines) + "\n"))
+    assert list(frame.columns) == ["Datei", "Größe"] and frame.layout.separator == ";"
+
+
+def test_signs_of_currencies_and_percent_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = ["share,cost,plain,target"]
+    lines += [f'{n}%,"${1000 + n:,}.50",{n},{"ab"[n % 2]}' for n in range(40)]
+    splits = table(written(tmp_path, "\n".join(lines) + "\n"))
+    assert splits.info.num_numeric == 3
+    names = [int(name.split(":")[1]) - 2 for name in splits.train.names]
+    raw = [splits.train.raw(place).tolist() for place in range(len(names))]
+    assert raw == [[n, 1000.5 + n, n] for n in names]
+    told = "numbers are read without their sign: 'share' (%), 'cost' ($)"
+    assert caplog.text.count(told) == 1
+
+
+def test_lines_above_the_header(tmp_path: Path) -> None:
+    lines = ["# exported yesterday", "a,b,target", *(f"{n},1,{'xy'[n % 2]}" for n in range(20))]
+    with pytest.raises(DataError, match=r"data\.separator, or remove the lines above the header"):
+        table(written(tmp_path, "\n".join(lines) + "\n"))

@@ -214,3 +214,23 @@ def test_an_excel_number_in_a_category_of_numbers(tmp_path: Path) -> None:
         reader.read({"zone": "3.0", "x": 1})[0],
         0,
     ]
+
+
+def test_the_decimal_sign_of_training_is_not_that_of_a_file_written_otherwise(
+    tmp_path: Path,
+) -> None:
+    rows = "".join(f"{n}.125,{'ab'[n % 2]}\n" for n in range(10, 40))
+    reader = reader_of(table(written(tmp_path, "x,y\n" + rows)))
+    plain = inputs(reader, written(tmp_path, "x,y\n26.125,a\n", "plain.csv"))
+    european = inputs(reader, written(tmp_path, "x;y\n26,125;a\n", "european.csv"))
+    assert np.array_equal(plain, european)
+
+
+def test_a_wholly_other_table_is_told_in_a_line(tmp_path: Path) -> None:
+    reader = table(written(tmp_path, shop())).info.reader
+    wide = [{**reader["columns"][0], "name": f"c{n}"} for n in range(13)]
+    with pytest.raises(DataError) as error:
+        TableReader(wide).expand(str(written(tmp_path, "x,y\n1,2\n", "new.csv")))
+    assert error.value.problems == (
+        "new.csv lacks 13 of 13 columns: 'c0', 'c1', 'c2', 'c3', 'c4', ...; it has 'x', 'y'",
+    )

@@ -83,6 +83,22 @@ def test_pairs(place: Path) -> None:
     assert look_translation(place / "train.en", {"target_path": "train.de"}).certainty > 0.6
 
 
+def test_named_languages_may_repeat_their_sentences(place: Path) -> None:
+    file = place / "p.tsv"
+    file.write_text("en\tde\n" + "the cat\tdie katze\na red house\trotes haus\n" * 20)
+    assert likeliest(file) == "translation" and look_translation(file, {}).certainty > 0.8
+    file.write_text("hp\tkw\n" + "100\t73.5\n90\t66.2\n" * 20)
+    assert look_translation(file, {}).certainty < 0.5
+
+
+def test_a_broken_line_changes_nothing(place: Path) -> None:
+    rows = [f'{{"text": "{s}", "label": {n % 2}}}\n' for n, s in enumerate(SENTENCES)]
+    (place / "a.jsonl").write_text("".join([*rows[:3], '{"text": "x", \n', *rows[3:]]))
+    assert likeliest(place / "a.jsonl") == "text"
+    (place / "b.jsonl").write_text("{no\n{no\n")
+    assert look_text(place / "b.jsonl", {}).certainty == 0
+
+
 def test_what_it_cannot_be(place: Path) -> None:
     (place / "numbers.csv").write_text("a,b,y\n" + "1,2,0\n3,4,1\n" * 20)
     (place / "people.csv").write_text(

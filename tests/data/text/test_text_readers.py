@@ -36,7 +36,9 @@ def test_any_word_is_a_text_unless_it_names_a_file(reader: TextReader, tmp_path:
     for word in ("good", "Is it good? [no]", "", "x" * 5000, "a\nb"):
         (given,) = reader.expand(word)
         assert given.source == word and len(given.name) <= 80
-    with pytest.raises(DataError, match=r"reviews.csv does not exist; did you mean .*review.csv"):
+    with pytest.raises(
+        DataError, match=r"reviews.csv does not exist; did you mean .*review.csv\?$"
+    ):
         (tmp_path / "review.csv").touch()
         reader.expand(str(tmp_path / "reviews.csv"))
 

@@ -37,6 +37,13 @@ def test_a_table_of_prices(houses: Path) -> None:
     assert any("model=tabular loss=mse evaluation=regression" in line for line in told)
 
 
+def test_a_column_of_weights_is_bound_to_the_loss(houses: Path) -> None:
+    words = ["data=table", f"data.path={houses}", "data.weight=rooms"]
+    assert compose(words).task.sample_weight == 2
+    assert compose([*words, "task.sample_weight=null"]).task.sample_weight is None
+    assert compose(words[:2]).task.sample_weight is None
+
+
 def test_what_the_user_chose_stays(houses: Path) -> None:
     words = ["data=table", f"data.path={houses}", "data.target=area of town", "model=mlp"]
     config = compose([*words, "loss=focal", "model.hidden=[7]", "evaluation.select=f1"])

@@ -15,6 +15,7 @@ from trainer.errors import Failed, Refused
 from trainer.evaluation.pixel_counts import PixelCounts
 from trainer.evaluation.report import write
 from trainer.evaluation.segmentation import METRICS, Segmentation
+from trainer.evaluation.segmentation_figures import examples
 
 CLASSES = ("ground", "square", "disc", "never")
 INFO = SimpleNamespace(classes=CLASSES)
@@ -125,3 +126,13 @@ def test_what_may_be_selected() -> None:
     assert evaluation.direction == "max" and Segmentation(select="loss").direction == "min"
     with pytest.raises(Refused, match="examples"):
         Segmentation(examples=-1)
+
+
+def test_a_guess_where_nothing_counts_is_not_drawn() -> None:
+    truth = np.full((1, 4, 4), 255, dtype=np.uint8)
+    truth[0, 1:3] = 0
+    guess = np.ones((1, 4, 4), dtype=np.uint8)
+    picture = np.zeros((4, 4, 3), dtype=np.uint8)
+    made = examples([picture], truth, guess, ["a.png"], ["ground", "cat"], "test")
+    drawn = np.asarray(made.axes[2].get_images()[0].get_array())
+    assert (drawn[[0, 3]] == 255).all() and not (drawn[1:3] == 255).all(axis=-1).any()

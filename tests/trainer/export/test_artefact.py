@@ -241,8 +241,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = ("format", "classes", "inputs", "output", "reader", "answer")
-KEYS += ("artefacts", "failed", "metrics", "run")
+MODEL = ("format", "classes", "inputs", "output", "reader", "answer")
+KEYS = (*MODEL, "artefacts", "failed", "metrics", "run")
 
 
 @settings(max_examples=150)

@@ -111,6 +111,35 @@ def test_an_output_that_is_not_finite_is_an_error(bad: float, tmp_path: Path) ->
     assert found[1].error == f"{paths[1]}: the model's output is not finite"
 
 
+def test_an_answer_is_brought_to_the_size_of_its_own_input(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Sized(Numbers):
+        def size(self, source: str) -> tuple[int, int] | None:
+            number = int(Path(source).read_text())
+            return (10 * number, number) if number else None
+
+    class Placing(ClassAnswer):
+        def placed(self, answer: dict[str, Any], columns: int, rows: int) -> dict[str, Any]:
+            return {**answer, "label": f"{answer['label']} in {columns} x {rows}"}
+
+    def outputs(inputs: NDArray[Any]) -> NDArray[Any]:
+        found = logits(inputs)
+        found[2] = np.nan
+        return found
+
+    paths = files(tmp_path, "1", "broken", "0", "1", "2")
+    found = list(rows(items(paths), Predictor(Sized(), Placing(CLASSES), outputs)))
+    said = [row.answer.get("label") for row in found]
+    assert said == ["one in 10 x 1", None, "zero", None, "two in 20 x 2"]
+    assert found[3].error == f"{paths[3]}: the model's output is not finite"
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [paths[2]]
+    # Either of them without the other changes nothing.
+    for reader, answer in ((Sized(), ClassAnswer(CLASSES)), (Numbers(), Placing(CLASSES))):
+        found = list(rows(items(paths[4:]), Predictor(reader, answer, logits)))
+        assert found[0].answer["label"] == "two"
+
+
 def test_what_the_model_cannot_take_is_told(tmp_path: Path) -> None:
     paths = files(tmp_path, "1", "2")
 
