@@ -129,7 +129,11 @@ def carry_out(
         program = [sys.executable, *words] if name == "python" else [name, *words]
         code = subprocess.run(program, check=False).returncode
     captured = capfd.readouterr()
-    return code, captured.out + captured.err
+    lines = (captured.out + captured.err).splitlines(keepends=True)
+    if shown and shown[0].startswith("error:"):
+        # A guide shows the error; what had been chosen by then is told elsewhere.
+        lines = [line for line in lines if not line.startswith("chosen  ")]
+    return code, "".join(lines)
 
 
 def shorter(words: list[str]) -> list[str]:

@@ -35,7 +35,7 @@ NO_PICKLE = (
 
 # What numpy and torch say of files that hold objects.
 NO_PICKLE_TORCH = (
-    "holds Python objects, which can run code when they are read; save tensors by name: "
+    "holds other things than tensors, which can run code when they are read; save tensors by name: "
     "torch.save({'x': x, 'y': y}, file), with torch.as_tensor(...) of what is none yet"
 )
 PICKLED = ("allow_pickle", "Python objects", "Weights only load failed")

@@ -211,7 +211,7 @@ def _fill_numbers(listing: Listing, frame: Frame, columns: Sequence[Column]) -> 
             listing.problems.append(
                 f"{frame.file}: {column.name!r} has {len(wrong)} value{'s' if many else ''} that "
                 f"{'are no numbers' if many else 'is no number'} (row{'s' if many else ''} "
-                f"{_rows(frame, wrong)}: {_shown(texts)}); mend them, or set "
+                f"{_rows(frame, wrong)}: {_shown(texts)}); mend {'them' if many else 'it'}, or set "
                 "data.problem=classification"
             )
         values[:, place] = np.nan_to_num(numbers)

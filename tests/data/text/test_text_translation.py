@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from data.errors import DataError
+from data.text.look import look_translation
 from data.text.pairing import gathered_pairs
 from data.text.pairs import translation
 from data.text.readers import TranslationReader
@@ -107,6 +108,18 @@ def test_columns_and_directions_can_be_said(tmp_path: Path) -> None:
     assert gathered_pairs(tmp_path, None, "en", None).sources == ["Go.", "Hi."]
     both = gathered_pairs(tmp_path / "text.en", tmp_path / "text.de", None, None)
     assert both.targets == ["Geh.", "Hallo."] and both.names == ["text.en:1", "text.en:2"]
+
+
+def test_the_direction_of_files_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for side, ending in enumerate(("en", "de")):
+        lines = "".join(f"{pair[side]}\n" for pair in PAIRS[:30])
+        (tmp_path / f"train.{ending}").write_text(lines)
+    look = look_translation(tmp_path, {})
+    assert look.data == {"source": "de", "target": "en"} and not caplog.text
+    translation(tmp_path)
+    assert caplog.text.count("from de to en") == 1
 
 
 def test_a_folder_as_multi30k_has_it(tmp_path: Path) -> None:
