@@ -174,9 +174,9 @@ def named(name: str | None) -> Any:
         return getattr(datasets, name)
     folded = {each.lower(): each for each in known}
     close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
-    hint = f"; did you mean {folded[close[0]]}?" if close else ""
+    hint = f"did you mean {folded[close[0]]}? " if close else ""
     raise DataError(
-        f"name ({name!r}) in data.name is no dataset of torchvision.datasets{hint}; choose a class "
+        f"name ({name!r}) in data.name is no dataset of torchvision.datasets; {hint}choose a class "
         "of it, such as CIFAR10, Flowers102, EuroSAT"
     )
 

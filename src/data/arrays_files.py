@@ -81,7 +81,7 @@ def open_arrays(path: str | Path | None) -> Named:
             found |= dict(more) if len(files) == 1 else named
         return found
     if not place.exists():
-        raise DataError(f"{place} in data.path does not exist{nearest(place)}; check data.path")
+        raise DataError(f"{place} in data.path does not exist{nearest(place, '; check data.path')}")
     if place.suffix.lower() == SINGLE:
         return open_arrays(place.parent)
     return open_file(place)

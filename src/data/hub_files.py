@@ -44,7 +44,7 @@ def opened(
         )
     place = None if path is None else Path(path).expanduser()
     if place is not None and not place.exists():
-        raise DataError(f"{place} in data.path does not exist{nearest(place)}; check data.path")
+        raise DataError(f"{place} in data.path does not exist{nearest(place, '; check data.path')}")
     datasets = _library()
     try:
         found = _local(datasets, place) if place else None

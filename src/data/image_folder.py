@@ -77,8 +77,8 @@ def existing_path(path: str | Path | None) -> Path:
             f"{place} in data.path is a file; give the folder that holds the classes, or a table "
             f"({', '.join(TABLES)})"
         )
-    hint = nearest(place, folders=not place.suffix)
-    raise DataError(f"{place} in data.path does not exist{hint}; check data.path")
+    hint = nearest(place, "; check data.path", folders=not place.suffix)
+    raise DataError(f"{place} in data.path does not exist{hint}")
 
 
 def scan(folder: Path) -> Listing:

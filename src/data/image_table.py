@@ -270,7 +270,7 @@ def _fill_files(listing: Listing, frame: Frame, paths: Column, folder: Path) -> 
 def _refuse_unknown(frame: Frame, named: Sequence[tuple[str, str]]) -> None:
     problems = [
         f"column {name!r} in data.{key} is none of {frame.file}"
-        f"{_closest(name, list(frame.columns))}; it has {_shown(list(frame.columns))}"
+        f"; {_closest(name, list(frame.columns))}it has {_shown(list(frame.columns))}"
         for key, name in named
         if name not in frame.columns
     ]
@@ -280,7 +280,7 @@ def _refuse_unknown(frame: Frame, named: Sequence[tuple[str, str]]) -> None:
 
 def _closest(name: str, names: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def _is_binary(column: Column) -> bool:

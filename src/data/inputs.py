@@ -67,10 +67,10 @@ def expand(source: str) -> Iterator[str]:
     return chain([first], found)
 
 
-def nearest(path: Path, *, folders: bool = False) -> str:
+def nearest(path: Path, otherwise: str = "", *, folders: bool = False) -> str:
     """Return a hint at the entry that was probably meant, or at where the path ends.
 
-    With `folders` only folders are proposed.
+    `otherwise` is said where no entry is near; with `folders` only folders are proposed.
     """
     parent, missing = path, path.name
     while not parent.is_dir() and parent != parent.parent:
@@ -85,7 +85,8 @@ def nearest(path: Path, *, folders: bool = False) -> str:
     close = difflib.get_close_matches(missing, names, n=1)
     if close:
         return f"; did you mean {parent / close[0]}?"
-    return "" if parent in (path, path.parent) else f" ({parent} does, without {missing!r})"
+    whence = "" if parent in (path, path.parent) else f" ({parent} does, without {missing!r})"
+    return f"{whence}{otherwise}"
 
 
 def _divided(path: Path) -> tuple[Path, Sequence[str]]:

@@ -30,9 +30,9 @@ def policy(transform: Any) -> Callable[[Any], Any] | None:
     name = transform.strip().lower()
     if name not in POLICIES:
         close = difflib.get_close_matches(name, POLICIES, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        hint = f"did you mean {close[0]}? " if close else ""
         raise DataError(
-            f"transform ({transform!r}) in data.transform{hint}; choose {', '.join(POLICIES)}, or "
+            f"transform ({transform!r}) in data.transform; {hint}choose {', '.join(POLICIES)}, or "
             "a node with _target_"
         )
     # torchvision is slow to import, and most runs don't need it.

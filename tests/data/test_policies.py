@@ -61,5 +61,5 @@ def test_after_a_crop() -> None:
 
 
 def test_an_unknown_name() -> None:
-    with pytest.raises(DataError, match=r"did you mean randaugment\?; choose randaugment, triv"):
+    with pytest.raises(DataError, match=r"did you mean randaugment\? choose randaugment, triv"):
         policy("randaug")

@@ -33,7 +33,10 @@ QUICK = (
 AT = 17  # the step with the fault: number 4 of epoch 1
 SAMPLES = [43, 38, 39, 95, 47, 85, 54, 22]  # of that step
 LOSS = ("~loss.label_smoothing", "+loss._partial_=true")
-GAN = (f"task._target_={PARTS}.Gan", *(f"~task.{k}" for k in ("inputs", "target", "output")))
+GAN = (
+    f"task._target_={PARTS}.Gan",
+    *(f"~task.{k}" for k in ("inputs", "target", "output", "sample_weight")),
+)
 NAMED = ("+data.named=true", "task.inputs={row: row}", "task.target=label")
 
 

@@ -50,7 +50,9 @@ def report(place: Path) -> Any:
 def test_a_run_comes_to_the_same_again(server: ForkServer, place: Path) -> None:
     ended = reproduce(server, place)
     assert ended.code == 0, ended.err
-    assert "again is run again, bit for bit:" in ended.out and "warning" not in ended.out
+    assert "again is run again, bit for bit:" in ended.out
+    # Some points of its data are equal; of the environments there is nothing to warn about.
+    assert "differ" not in ended.out
     for what in ("metrics", "final metrics", "last checkpoint", "best checkpoint"):
         assert report(place)["compared"][what]["identical"]
         assert f"  {what:15}  identical in " in ended.out

@@ -62,11 +62,12 @@ READERS: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("part", ["reader", "answer"])
 @pytest.mark.parametrize("name", READERS)
-def test_the_reader(handed: Handed, name: str) -> None:  # noqa: F811
-    reader = READERS[name]
-    change(handed.run / "info.json", lambda info: info.update(reader=reader))
-    reseal_export(handed.run / "export", lambda content: content.update(reader=reader))
+def test_the_reader_and_the_answer(handed: Handed, name: str, part: str) -> None:  # noqa: F811
+    node = {part: READERS[name]}
+    change(handed.run / "info.json", lambda info: info.update(node))
+    reseal_export(handed.run / "export", lambda content: content.update(node))
     for command in (PREDICT, ARTEFACT) if "interpolation" in name else (PREDICT,):
         ended = handed.opened(*command)
         assert ended.code == 2, ended.err
@@ -84,6 +85,6 @@ def test_a_reader_of_large_pictures(handed: Handed) -> None:  # noqa: F811
 
 
 def test_other_classes_than_the_model_has(handed: Handed) -> None:  # noqa: F811
-    change(handed.run / "info.json", lambda info: info.update(classes=["a", "b"]))
+    change(handed.run / "info.json", lambda info: info["answer"].update(classes=["a", "b"]))
     ended = handed.opened(*PREDICT)
-    assert ended.code == 7 and "2 classes" in ended.err
+    assert ended.code == 7, ended.err

@@ -203,7 +203,8 @@ def test_no_spreadsheet_takes_a_name_for_a_formula(secret: tuple[Path, str]) -> 
     for table in tables:
         with table.open(newline="", encoding="utf-8") as opened:
             cells = [cell for row in csv.reader(opened) for cell in row]
-        assert any(cell.startswith("'") for cell in cells)
+        # The digits of splits.csv are called by their numbers.
+        assert table.name == "splits.csv" or any(cell.startswith("'") for cell in cells)
         assert not [cell for cell in cells if cell[:1] in "=+-@\t\r" and cell]
 
 

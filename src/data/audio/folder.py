@@ -40,7 +40,7 @@ def existing(path: str | Path | None) -> Path:
         )
     place = Path(path).expanduser()
     if not place.exists():
-        raise DataError(f"{place} in data.path does not exist{nearest(place)}; check data.path")
+        raise DataError(f"{place} in data.path does not exist{nearest(place, '; check data.path')}")
     if not os.access(place, os.R_OK | (os.X_OK if place.is_dir() else 0)):
         raise DataError(f"{place} in data.path may not be read; change its permissions")
     return place

@@ -60,7 +60,7 @@ def read_boxes(path: str | Path | None, classes: Sequence[str] | None) -> tuple[
         )
     place = Path(path).expanduser()
     if not place.exists():
-        raise DataError(f"{place} in data.path does not exist{nearest(place)}; check data.path")
+        raise DataError(f"{place} in data.path does not exist{nearest(place, '; check data.path')}")
     files = coco_files(place)
     folder = place if place.is_dir() else _root(place)
     if len(files) > 1 and len({split for split, _ in files}) < len(files):

@@ -32,8 +32,8 @@ def existing_folder(path: str | Path | None, what: str) -> Path:
         raise DataError(f"data.path is needed: data.path=FOLDER, with {what}")
     folder = Path(path).expanduser()
     if not folder.exists():
-        hint = nearest(folder, folders=True)
-        raise DataError(f"{folder} in data.path does not exist{hint}; check data.path")
+        hint = nearest(folder, "; check data.path", folders=True)
+        raise DataError(f"{folder} in data.path does not exist{hint}")
     if not folder.is_dir():
         raise DataError(f"{folder} in data.path is a file; give the folder with {what}")
     if not os.access(folder, os.R_OK | os.X_OK):

@@ -44,7 +44,7 @@ def listed(path: str | Path | None) -> list[Listed]:
             )
         return files
     if not place.exists():
-        raise DataError(f"{place} in data.path does not exist{nearest(place)}; check data.path")
+        raise DataError(f"{place} in data.path does not exist{nearest(place, '; check data.path')}")
     return [Listed(place, place.name, "")]
 
 

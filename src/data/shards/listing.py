@@ -106,7 +106,7 @@ def _files(source: str) -> list[Path]:
     if kept:
         return kept
     if not files and not path.exists() and not glob.has_magic(source):
-        raise DataError(f"{source} in data.path does not exist{nearest(path)}; check data.path")
+        raise DataError(f"{source} in data.path does not exist{nearest(path, '; check data.path')}")
     others = sorted({file.suffix or file.name for file in files if file.is_file()})
     raise DataError(
         f"{source} in data.path has no shards (.tar, .parquet), but {first(others) or 'no files'}; "

@@ -58,7 +58,8 @@ class RowReader:
         """
         path = Path(source).expanduser()
         if not path.is_file():
-            raise DataError(f"{path} does not exist{nearest(path)}; give a CSV or Parquet file")
+            hint = nearest(path, "; give a CSV or Parquet file")
+            raise DataError(f"{path} does not exist{hint}")
         if path.suffix.lower() in (".parquet", ".pq"):
             return self._parquet(path)
         try:

@@ -1,7 +1,7 @@
 """Splits that are written down: a column of the data, or a splits.csv of an earlier run."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,22 +51,6 @@ def by_column(given: Sequence[str | None], names: Sequence[str] | None = None) -
     return parts
 
 
-def write_splits(path: str | Path, names_by_split: Mapping[str, Iterable[str]]) -> None:
-    """Write the columns name and split, a row for each sample; `split` with `splits` reads them.
-
-    Args:
-        path: the file, which is made or replaced.
-        names_by_split: names of the samples of "train", "validation" and "test".
-    """
-    unknown = [split for split in names_by_split if split not in WORDS]
-    assert not unknown, f"no split: {unknown}"
-    with Path(path).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["name", "split"])
-        for split, names in names_by_split.items():
-            writer.writerows([name, split] for name in names)
-
-
 def read_splits(path: str | Path, names: Sequence[str]) -> Indices:
     """Return 0 (training), 1 (validation) or 2 (test) for each name as a splits.csv says, int64.
 
@@ -74,10 +58,12 @@ def read_splits(path: str | Path, names: Sequence[str]) -> Indices:
         DataError: the file is not there or not of that form, or its names are not just these.
     """
     rows = _rows(Path(path).expanduser())
-    problems, parts = [], dict[str, int]()
+    problems, parts, wanted = [], dict[str, int](), set(names)
     unknown, twice = [], []
     for line, (name, split) in rows:
         part = WORDS.get(_word(split))
+        # A run writes a name that a spreadsheet would take for a formula behind a quote.
+        name = name if name in wanted else name.removeprefix("'")
         if part is None:
             unknown.append(f"{split!r} in line {line}")
         elif parts.setdefault(name, part) != part:
@@ -98,7 +84,6 @@ def read_splits(path: str | Path, names: Sequence[str]) -> Indices:
             f"{len(missing)} of {len(names)} samples are not in {path} in data.splits "
             f"({first(missing)}); add them, or remove them from the data"
         )
-    wanted = set(names)
     extra = [name for name in parts if name not in wanted]
     if extra:
         problems.append(
@@ -113,10 +98,8 @@ def read_splits(path: str | Path, names: Sequence[str]) -> Indices:
 def _rows(path: Path) -> list[tuple[int, tuple[str, str]]]:
     """Return name and split of each row with its line."""
     if not path.is_file():
-        close = nearest(path)
-        raise DataError(
-            f"{path} in data.splits is no file{close}; give the splits.csv of a run, or null"
-        )
+        hint = nearest(path, "; give the splits.csv of a run, or null")
+        raise DataError(f"{path} in data.splits is no file{hint}")
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             reader = csv.DictReader(file)

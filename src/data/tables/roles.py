@@ -104,7 +104,7 @@ def roles(frame: Frame, options: Options) -> Roles:
 
 def unknown_column(file: str, name: str, names: Sequence[str], key: str) -> str:
     """Return the line about a name that no column has."""
-    return f"{file} has no column {name!r} ({key}){near(name, names)}; it has {first(names, 12)}"
+    return f"{file} has no column {name!r} ({key}); {near(name, names)}it has {first(names, 12)}"
 
 
 def _target(names: Sequence[str]) -> tuple[list[str], str]:

@@ -139,7 +139,7 @@ def existing_table(path: str | Path | None) -> Path:
         holds = f"one of {some}" if inside else "a CSV, TSV or Parquet file"
         raise DataError(f"{file} in data.path is a folder; give {holds}")
     if not file.exists():
-        raise DataError(f"{file} in data.path does not exist{nearest(file)}; check data.path")
+        raise DataError(f"{file} in data.path does not exist{nearest(file, '; check data.path')}")
     return file
 
 

@@ -87,11 +87,11 @@ def lacking(file: str, wanted: Iterable[str], names: Sequence[str]) -> list[str]
     if len(absent) > SHOWN:
         some = first(absent, SHOWN)
         return [f"{file} lacks {len(absent)} of {len(wanted)} columns: {some}; {has}"]
-    return [f"{file} has no column {name!r}{near(name, names)}; {has}" for name in absent]
+    return [f"{file} has no column {name!r}; {near(name, names)}{has}" for name in absent]
 
 
 def near(name: str, names: Sequence[str]) -> str:
     """Return a hint at the name that was probably meant."""
     folded = {each.casefold(): each for each in names}
     close = difflib.get_close_matches(name.casefold(), list(folded), n=1)
-    return f", did you mean {folded[close[0]]!r}?" if close else ""
+    return f"did you mean {folded[close[0]]!r}? " if close else ""

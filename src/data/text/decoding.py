@@ -93,7 +93,7 @@ def existing(path: str | Path | None, what: str, key: str = "data.path") -> Path
         raise DataError(f"{key} is needed: {key}={what}")
     found = Path(path).expanduser()
     if not found.exists():
-        raise DataError(f"{found} in {key} does not exist{nearest(found)}; check {key}")
+        raise DataError(f"{found} in {key} does not exist{nearest(found, f'; check {key}')}")
     return found
 
 

@@ -64,9 +64,8 @@ class TextReader:
             if found:
                 return chain.from_iterable(self._of_path(Path(name)) for name in found)
         if path.suffix.lower() in (*TABLES, *TEXTS) and len(source.split()) == 1:
-            hint = nearest(path)
-            remedy = "" if hint.endswith("?") else "; give a file, or a text"
-            raise DataError(f"{path} does not exist{hint}{remedy}")
+            hint = nearest(path, "; give a file, or a text")
+            raise DataError(f"{path} does not exist{hint}")
         return iter([Given(_short(source), source)])
 
     def expand_bytes(self, content: bytes) -> Iterator[Given]:

@@ -13,6 +13,7 @@ from trainer.storage.environment import environment
 from trainer.storage.folder import RunFolder
 from trainer.storage.stored_environment import with_start
 
+FORMULA = tuple("=+-@\t\r＝＋－＠")  # what a cell begins with that a spreadsheet would carry out
 MOST_NAMES = 1_000_000  # of more samples, nobody reads the list
 
 
@@ -56,7 +57,7 @@ def write_splits(folder: RunFolder, splits: Splits) -> None:
             continue
         if names is None or len(names) > MOST_NAMES:
             return
-        writer.writerows((name, split) for name in names)
+        writer.writerows((f"'{name}" if name[:1] in FORMULA else name, split) for name in names)
     content = text.getvalue().encode("utf-8", "surrogateescape")
     atomic.write_bytes(folder.path / "splits.csv", content)
 

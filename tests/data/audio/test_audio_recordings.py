@@ -4,7 +4,8 @@ import logging
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from torch.testing import assert_close
 from data.audio.clips import Clips
 from data.audio.recordings import audio
 from data.errors import DataError
-from data.splitting import write_splits
+from trainer.storage.records import write_splits
 
 
 def test_a_folder_for_each_class(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -252,10 +253,8 @@ def test_groups_stay_together_and_columns_say_the_split(tmp_path: Path) -> None:
     by_column = audio(place)
     for number, part in enumerate(parts(by_column)):
         assert {int(Path(n).stem) % 3 for n in part.names} == {number}
-    names = {
-        s: list(p.names) for s, p in zip(("train", "val", "test"), parts(by_group), strict=True)
-    }
-    write_splits(tmp_path / "splits.csv", names)
+    run: Any = SimpleNamespace(path=tmp_path)
+    write_splits(run, cast(Any, by_group))
     again = audio(place, splits=tmp_path / "splits.csv")
     assert [p.names for p in parts(again)] == [p.names for p in parts(by_group)]
 

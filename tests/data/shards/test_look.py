@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,14 +43,15 @@ def test_odd_data_is_no_reason_to_raise(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "a.parquet").write_bytes(np.arange(50).tobytes())
     tar(tmp_path / "c" / "a.tar", [("a.txt", b"text"), ("a.json", b"{}")])
-    for path, options, certainty in (
+    odd: tuple[tuple[Path | None, dict[str, Any], float], ...] = (
         (tmp_path / "a.tar", {}, 0.3),
         (tmp_path / "b", {}, 0.0),
         (tmp_path / "c", {}, 0.1),
         (tmp_path / "gone", {}, 0.0),
         (None, {}, 0.0),
         (None, {"path": ["a", "b"]}, 0.0),
-    ):
+    )
+    for path, options, certainty in odd:
         assert look_stream(path, options).certainty == certainty
 
 
@@ -60,7 +62,7 @@ def test_tar_files_that_cannot_be_used_are_shards_still(tmp_path: Path, name: st
         tar(place, [])
     else:
         place.write_bytes(b"" if name == "empty.tar" else b"\x1f\x8b")
-    sources = [place, tmp_path, str(tmp_path / f"*{place.suffix}")]
+    sources: list[Path | str] = [place, tmp_path, str(tmp_path / f"*{place.suffix}")]
     for source in sources:
         assert look_stream(Path(source), {}).certainty == 0.3
         with pytest.raises(DataError, match=r"unpack them|no samples|an empty file"):

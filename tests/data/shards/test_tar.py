@@ -6,7 +6,8 @@ import lzma
 import pickle
 import tracemalloc
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from data.pixels import decode
 from data.reader import ImageReader
 from data.shards.names import PackedNames, packed
 from data.shards.streaming import stream as streamed
-from data.splitting import write_splits
+from trainer.storage.records import write_splits
 
 
 @pytest.fixture(scope="module")
@@ -179,10 +180,9 @@ def test_shards_named_for_a_split_are_that_split(tmp_path: Path) -> None:
 
 def test_written_splits_and_folds(folder: Path, tmp_path: Path) -> None:
     first = stream(folder, size=8, split="stratified")
-    path = tmp_path / "splits.csv"
-    parts = {"train": first.train, "validation": first.validation, "test": first.test}
-    write_splits(path, {split: part.names for split, part in parts.items()})
-    again = stream(folder, size=8, splits=str(path), split_seed=5)
+    run: Any = SimpleNamespace(path=tmp_path)
+    write_splits(run, cast(Any, first))
+    again = stream(folder, size=8, splits=str(tmp_path / "splits.csv"), split_seed=5)
     assert list(again.test.names) == list(first.test.names)
     assert again.info.fingerprint == first.info.fingerprint
     assert stream(folder, size=8, split_seed=5).info.fingerprint != first.info.fingerprint

@@ -1,14 +1,27 @@
 """A splits.csv gives the same splits again, or says which names don't fit."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from data.errors import DataError
-from data.splitting import split, write_splits
+from data.splitting import split
+from trainer.storage.records import write_splits
 
 NAMES = ["a b.jpg", "ü,1.jpg", 'q"uote.jpg', "line\nbreak", "e.jpg", "bad\udcff.jpg"]
+FORMULAS = ["=1+1", "@x", "'=1+2", "'quoted", "＋y", "-1.jpg"]
+
+
+def written(folder: Path, *names: list[str]) -> Path:
+    """The splits.csv that a run with samples of these names in its splits has."""
+    split_of = dict(zip(("train", "validation", "test"), names, strict=True))
+    splits: Any = SimpleNamespace(**{k: SimpleNamespace(names=v) for k, v in split_of.items()})
+    run: Any = SimpleNamespace(path=folder)
+    write_splits(run, splits)
+    return folder / "splits.csv"
 
 
 def again(path: Path, names: list[str]) -> list[list[int]]:
@@ -26,11 +39,17 @@ def again(path: Path, names: list[str]) -> list[list[int]]:
 
 
 def test_what_was_written_is_followed_whatever_the_order(tmp_path: Path) -> None:
-    path = tmp_path / "splits.csv"
-    write_splits(path, {"train": NAMES[:3], "validation": NAMES[3:4], "test": NAMES[4:]})
+    path = written(tmp_path, NAMES[:3], NAMES[3:4], NAMES[4:])
     assert path.read_bytes().startswith(b"name,split\na b.jpg,train\n")
     assert again(path, NAMES) == [[0, 1, 2], [3], [4, 5]]
     assert again(path, NAMES[::-1]) == [[3, 4, 5], [2], [0, 1]]
+
+
+def test_names_that_a_spreadsheet_would_carry_out_come_back_as_well(tmp_path: Path) -> None:
+    path = written(tmp_path, FORMULAS[:3], FORMULAS[3:4], FORMULAS[4:])
+    cells = [line.split(",")[0] for line in path.read_text("utf-8").splitlines()]
+    assert not [cell for cell in cells if cell[0] in "=+-@＝＋－＠"]
+    assert again(path, FORMULAS) == [[0, 1, 2], [3], [4, 5]]
 
 
 def test_a_file_of_a_spreadsheet_will_do(tmp_path: Path) -> None:
@@ -76,8 +95,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_written_splits_that_divide_a_group_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "splits.csv"
-    write_splits(path, {"train": ["a", "b"], "validation": [], "test": ["c"]})
+    path = written(tmp_path, ["a", "b"], [], ["c"])
     with pytest.raises(DataError, match=r"1 groups of data\.group are in two splits"):
         split(
             count=3,

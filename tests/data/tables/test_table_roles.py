@@ -159,8 +159,8 @@ def test_wrong_names_are_all_told_with_the_nearest(tmp_path: Path) -> None:
         )
     told = str(error.value)
     assert len(error.value.problems) == 3
-    assert "no column 'qualty' (data.target), did you mean 'Quality'?; it has 'age'" in told
-    assert "'agee' (data.ignore), did you mean 'age'?" in told
+    assert "no column 'qualty' (data.target); did you mean 'Quality'? it has 'age'" in told
+    assert "'agee' (data.ignore); did you mean 'age'?" in told
     with pytest.raises(DataError, match=r"data\.target and in data\.ignore"):
         built(tmp_path, {"a": [1, 2], "b": [1, 2]}, target="b", ignore="b")
 

@@ -126,7 +126,7 @@ def test_the_command_adds_a_form_and_prints_a_table(run: Path, three: tuple[Path
     assert title[:5] == ["form", "file", "size", "differs", "equal"]
     assert [row[0] for row in rows] == ["torch_export", "onnx", "torchscript"]
     assert all("100" in row and f"{before.metrics['test/accuracy']:.4f}" in row for row in rows)
-    assert "predict.py PICTURES" in shown
+    assert "predict.py INPUTS" in shown
     assert after.artefacts["torch_export"] == before.artefacts["torch_export"]
     assert after.run["weights"] == before.run["weights"]
     assert not [path for path in place.iterdir() if path.name.startswith(".tmp")]
