@@ -90,7 +90,7 @@ def test_onnx_stays_in_export_and_optuna_in_sweep(file: Path) -> None:
     place = file.relative_to(SOURCE)
     if not place.is_relative_to("trainer/export"):
         # What stands alone in an export runs it; the doctor looks at versions, without an import.
-        standing_alone = place == Path("data/standalone.py")
+        standing_alone = place == Path("data/images/standalone.py")
         allowed = {"onnxruntime"} if standing_alone else set()
         assert not (tops(file) & {"onnx", "onnxruntime", "onnxscript", "onnx_ir"}) - allowed
     if not place.is_relative_to("trainer/sweep"):

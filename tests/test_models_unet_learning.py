@@ -10,9 +10,9 @@ import torch
 from PIL import Image, ImageDraw
 from torch import nn
 
+from data.augmentation.joint import JointAffine
 from data.detection import detection
-from data.joint import JointAffine
-from data.loaders import loader
+from data.loading.loaders import loader
 from data.segmentation import segmentation
 from data.splits import Splits
 from models.detector import Detector

@@ -52,16 +52,16 @@ NEVER = (
 ALLOWED = {
     "torch.load": {
         "trainer/storage/restore.py": "weights only, after the archive was looked at",
-        "data/arrays_files.py": "weights only, of one's own data",
+        "data/arrays/files.py": "weights only, of one's own data",
     },
     "torch.jit.load": {"trainer/export/torchscript.py": "one's own, or with --trust torchscript"},
     "torch.export.load": {"trainer/export/torch_export.py": "the same, --trust torch_export"},
     "onnx.load": {"trainer/export/onnx.py": "protobuf; what it refers to is not followed"},
     "numpy.load": {
-        "data/arrays_files.py": "arrays only: allow_pickle=False, and objects are refused",
-        "data/arrays_stack.py": "the same, where a worker maps a file again",
+        "data/arrays/files.py": "arrays only: allow_pickle=False, and objects are refused",
+        "data/arrays/stack.py": "the same, where a worker maps a file again",
     },
-    "load_library": {"data/originals.py": "torchvision's own, beside its package"},
+    "load_library": {"data/pixels/originals.py": "torchvision's own, beside its package"},
     "yaml.load": {
         "trainer/storage/stored_config.py": "CSafeLoader or SafeLoader",
     },
@@ -206,4 +206,4 @@ def test_what_is_harmless_is_not_found() -> None:
     assert not faults(
         "import torch\ntorch.load(f, weights_only=True)", "trainer/storage/restore.py"
     )
-    assert not faults("import numpy\nnumpy.load(f, allow_pickle=False)", "data/arrays_files.py")
+    assert not faults("import numpy\nnumpy.load(f, allow_pickle=False)", "data/arrays/files.py")

@@ -6,9 +6,9 @@ from torch.nn import CrossEntropyLoss
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
-from data.augmentation import RandomAffine
+from data.augmentation.batches import RandomAffine
 from data.digits import digits
-from data.loaders import loader
+from data.loading.loaders import loader
 from models.cnn import CNN
 from trainer import Plan, Schedule, Supervised, execute, setup
 from trainer.seeding import derive, seed_all

@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from data.augmentation import named as named_augmentation
+from data.augmentation.batches import named as named_augmentation
 from data.errors import DataError
 from data.folds import fold_problems
-from data.image_sets import (
+from data.images.items import Items, class_labels
+from data.images.sets import (
     Cache,
     Settings,
     cache_kind,
@@ -24,10 +25,9 @@ from data.image_sets import (
     image_splits,
     size_problems,
 )
-from data.image_targets import Targets
+from data.images.targets import Targets
 from data.info import ImageInfo
-from data.picture_items import Items, class_labels
-from data.pixels import Fit
+from data.pixels.decoding import Fit
 from data.splits import Splits, check_fractions
 from data.splitting import split as divided
 from data.torchvision_look import look_torchvision
@@ -73,7 +73,7 @@ def torchvision(
     """Return an image classification dataset of torchvision, in its own splits where it has them.
 
     A split that it lacks is taken from the training images. Read as torchvision reads it, then
-    brought to one size as one's own images are, see `data.images`.
+    brought to one size as one's own images are, see `data.images.images`.
 
     Args:
         name: of a class in torchvision.datasets, such as "Flowers102".
@@ -84,7 +84,7 @@ def torchvision(
         size: rows and columns: one number, or [height, width]; None: their own where they are all
             alike, otherwise 64.
         channels: 1 for gray, 3 for RGB; None: as they are.
-        fit: how an image is brought to that size, see `data.pixels.decode`.
+        fit: how an image is brought to that size, see `data.pixels.decoding.decode`.
         validation: fraction of all images, where the dataset has no validation split.
         test: likewise.
         split_seed: which stratified split.

@@ -9,7 +9,7 @@ from data.look import Look
 
 # In the order in which they are asked what a path holds.
 LOOKS = {
-    "images": "data.image_look.look_images",
+    "images": "data.images.look.look_images",
     "segmentation": "data.segmentation.look.look_segmentation",
     "detection": "data.detection.look.look_detection",
     "audio": "data.audio.look.look_audio",
@@ -20,11 +20,11 @@ LOOKS = {
     "translation": "data.text.look.look_translation",
     "series": "data.series.look.look_series",
     "table": "data.tables.look.look_table",
-    "arrays": "data.arrays_look.look_arrays",
+    "arrays": "data.arrays.look.look_arrays",
     "stream": "data.shards.look.look_stream",
     "sklearn": "data.sklearn_look.look_sklearn",
     "torchvision": "data.torchvision_look.look_torchvision",
-    "hub": "data.hub_look.look_hub",
+    "hub": "data.hub.look.look_hub",
 }
 # What needs a name and has no path to look at.
 NAMED = ("sklearn", "torchvision", "hub")

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from data.answers import ClassAnswer, LabelsAnswer, NumbersAnswer
-from data.build import choice
 from data.errors import DataError
+from data.images.build import choice
 from data.splits import Splits
 
 Problem = Literal["classification", "multilabel", "regression"]

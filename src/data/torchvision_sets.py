@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.build import stored_splits
 from data.errors import DataError
 from data.folds import folded
+from data.images.build import stored_splits
 from data.info import ImageInfo
 from data.splits import Splits, stratified
 

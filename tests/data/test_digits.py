@@ -52,7 +52,7 @@ def test_without_validation_or_test() -> None:
 def test_neither_sklearn_nor_at_import_torch_is_loaded() -> None:
     code = (
         "import sys, data.digits, data.images, data.torchvision_sets, data.augmentation\n"
-        "import data.loaders\n"
+        "import data.loading.loaders\n"
         "assert 'torch' not in sys.modules, 'torch'\n"
         "data.digits.digits()\n"
         "assert 'sklearn' not in sys.modules, 'sklearn'\n"

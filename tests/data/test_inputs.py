@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from data import inputs
 from data.errors import DataError, SampleError
 from data.inputs import expand
-from data.pixels import decode
+from data.pixels.decoding import decode
 
 
 def touch(folder: Path, *names: str) -> Path:

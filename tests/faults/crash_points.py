@@ -171,7 +171,7 @@ POINTS: dict[str, Callable[[int], None]] = {
     "before the average is moved": at(before, "trainer.averaging:MovingAverage.update"),
     "after the average was moved": at(after, "trainer.averaging:MovingAverage.update"),
     "after a schedule has moved": at(after, "trainer.schedule:Schedule.step"),
-    "while a batch is read": at(before, "data.order:Order.batch"),
+    "while a batch is read": at(before, "data.loading.order:Order.batch"),
     "half of a line of metrics is written": half_of_a("line"),
     "half of a record of TensorBoard is written": half_of_a("record"),
     "after a line of metrics": at(after, "trainer.recording.metrics_file:MetricsFile.scalars"),

@@ -49,7 +49,7 @@ def python_numbers() -> None:
 
 def order_of_samples() -> None:
     """The order of each epoch is shifted by one sample."""
-    from data.order import Order
+    from data.loading.order import Order
 
     in_order = Order.epoch
 

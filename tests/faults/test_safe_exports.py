@@ -43,14 +43,14 @@ def test_a_program(handed: Handed, form: str) -> None:  # noqa: F811
 READERS: dict[str, Any] = {
     "another name": {"_target_": "os.system", "command": "touch canary"},
     "an interpolation": {
-        "_target_": "data.reader.ImageReader",
+        "_target_": "data.images.reader.ImageReader",
         "height": "${oc.create:{_target_: os.mkdir, path: canary}}",
     },
     "an interpolation in a name of ours": {
         "_target_": "data.digits.digits",
         "augment": {"a": ["${oc.create:{_target_: os.mkdir, path: canary}}"]},
     },
-    "a secret": {"_target_": "data.reader.ImageReader", "height": "${oc.env:HOME}"},
+    "a secret": {"_target_": "data.images.reader.ImageReader", "height": "${oc.env:HOME}"},
     "a name within": {
         "_target_": "data.digits.digits",
         "augment": [{"_target_": "os.mkdir", "path": "canary"}],

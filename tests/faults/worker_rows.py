@@ -83,7 +83,7 @@ class Large(Dataset[Any]):
 def too_large() -> None:
     """Read batches that don't fit into a small /dev/shm, and say how that ends."""
     from data.errors import SampleError
-    from data.loaders import loader
+    from data.loading.loaders import loader
 
     source = loader(Large(), num_workers=1, batch_size=8, shuffle=False, seed=0, device="cpu")
     try:

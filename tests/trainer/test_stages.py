@@ -11,7 +11,7 @@ from torch.nn import CrossEntropyLoss
 from torch.optim import SGD
 
 from data.digits import digits
-from data.loaders import loader
+from data.loading.loaders import loader
 from models.mlp import MLP
 from trainer import Supervised, TrainerOptions, execute, setup
 from trainer.errors import Failed

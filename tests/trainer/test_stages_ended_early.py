@@ -14,7 +14,7 @@ from torch.optim import SGD
 
 from data.digits import digits
 from data.errors import SampleError
-from data.loaders import loader
+from data.loading.loaders import loader
 from models.mlp import MLP
 from trainer import Supervised, TrainerOptions, execute, measuring, setup
 from trainer.batches import batches

@@ -7,7 +7,7 @@ from pathlib import Path
 from data.audio.inputs import CONVERT, UNREADABLE, is_sound
 from data.audio.waveform import EXTENSIONS
 from data.errors import DataError
-from data.image_folder import SPLIT_FOLDERS
+from data.images.folder import SPLIT_FOLDERS
 from data.inputs import nearest
 
 LEFT = ""

@@ -90,7 +90,7 @@ class Part:
 
         That is where all of them lie in memory, or where inputs are vectors.
         """
-        from data.randomness import own_randomness
+        from data.loading.randomness import own_randomness
 
         source = stored(self.dataset)
         with own_randomness():
@@ -99,7 +99,7 @@ class Part:
             return self._vectors()
 
     def _vectors(self) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
-        from data.sources import as_source
+        from data.loading.sources import as_source
 
         if hasattr(self.dataset, "picture") or not hasattr(self.dataset, "__getitem__"):
             return None  # pictures are large, and read one by one
@@ -117,7 +117,7 @@ class Part:
         self, read: Callable[[int], Read], but: tuple[type[Exception], ...] = (SampleError,)
     ) -> tuple[list[Read | None], dict[int, str]]:
         """Read the samples one by one; also why some can't be, by their places."""
-        from data.randomness import own_randomness
+        from data.loading.randomness import own_randomness
 
         values: list[Read | None] = []
         bad: dict[int, str] = {}
@@ -143,7 +143,7 @@ def as_arrays(batches: Sequence[Any]) -> tuple[NDArray[Any], NDArray[Any] | None
 
 def stored(dataset: Any) -> Any:
     """Return the dataset as a source of batches where all samples lie in memory, else None."""
-    from data.sources import BatchSource, as_source
+    from data.loading.sources import BatchSource, as_source
 
     tensors = isinstance(getattr(dataset, "tensors", None), tuple)
     if not tensors and not isinstance(dataset, BatchSource):

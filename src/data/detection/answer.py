@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.boxes import decoded
 from data.errors import DataError
-from data.placement import WAYS, Way, placement
+from data.pixels.boxes import decoded
+from data.pixels.placement import WAYS, Way, placement
 
 
 class BoxAnswer:
@@ -20,7 +20,7 @@ class BoxAnswer:
         classes: class names, in the order of a model's outputs.
         height: rows of the model's input.
         width: columns.
-        fit: how an image was brought to that size, see `data.placement.placement`.
+        fit: how an image was brought to that size, see `data.pixels.placement.placement`.
         threshold: from which probability on a box is given.
 
     Raises:

@@ -10,19 +10,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from data.augmentation.joint import augment_problems
 from data.bad_samples import OnError, option_problems, too_many
-from data.boxes import to_frame
-from data.build import fingerprint
 from data.detection.answer import BoxAnswer
 from data.detection.boxed import Boxed
 from data.detection.formats import read_boxes
 from data.detection.info import DetectionInfo
 from data.errors import DataError
 from data.folds import fold_problems
-from data.joint import augment_problems
+from data.images.build import fingerprint
+from data.images.picture_files import PictureFiles, size_of, sound_parts
 from data.left_out import judge
-from data.picture_files import PictureFiles, size_of, sound_parts
-from data.placement import Way, frame_problems, placement, sides
+from data.pixels.boxes import to_frame
+from data.pixels.placement import Way, frame_problems, placement, sides
 from data.splits import Indices, Splits, check_fractions
 from data.splitting import split as divided
 
@@ -73,7 +73,7 @@ def detection(
         fold: which of them, from 0, is the validation.
         splits: path of a splits.csv to follow.
         threshold: from which probability on `predict` gives a box.
-        augment: for training samples, e.g. `data.joint.JointAffine`.
+        augment: for training samples, e.g. `data.augmentation.joint.JointAffine`.
         cache: keep all pixels in memory; "auto" does where they take 1 GiB or less.
         on_error: images that can't be read, and boxes that can't be right, are an error ("stop"),
             or left out ("skip").

@@ -13,9 +13,9 @@ from typing import Any
 
 from data.detection.boxed import Box, Boxed, box_fault
 from data.errors import DataError, SampleError
-from data.image_folder import SPLIT_FOLDERS
-from data.masks import upright_size
-from data.pairing import IMAGE_FOLDERS
+from data.images.folder import SPLIT_FOLDERS
+from data.images.pairing import IMAGE_FOLDERS
+from data.pixels.masks import upright_size
 
 PARTS = ("images", "annotations", "categories")
 SIDES = 4

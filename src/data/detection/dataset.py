@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from data.boxes import drawn
+from data.augmentation.joint import JointAffine
 from data.errors import DataError
-from data.files import Files
-from data.joint import JointAffine
-from data.pictures import Pictures, shape_problem, unknown_problem
+from data.images.files import Files
+from data.images.pictures import Pictures, shape_problem, unknown_problem
+from data.pixels.boxes import drawn
 from data.splits import Indices
 
 
@@ -27,7 +27,7 @@ class DetectionImages(Dataset[tuple[Tensor, Tensor]]):
         names: what to call each sample: the path of its image.
         mean: mean of pixels / 255 per channel, for normalisation.
         std: standard deviation of pixels / 255 per channel.
-        augment: moves images together with boxes, e.g. `data.joint.JointAffine`.
+        augment: moves images together with boxes, e.g. `data.augmentation.joint.JointAffine`.
     """
 
     def __init__(

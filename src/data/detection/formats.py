@@ -7,7 +7,7 @@ from data.detection.boxed import Boxed
 from data.detection.coco import is_coco, read_coco, split_of
 from data.detection.yolo import read_yolo, yolo_places
 from data.errors import DataError
-from data.image_folder import SPLIT_FOLDERS
+from data.images.folder import SPLIT_FOLDERS
 from data.inputs import nearest
 
 JSON_FOLDERS = ("annotations", "labels")

@@ -12,8 +12,8 @@ from typing import Any
 
 from data.detection.boxed import Box, Boxed, box_fault
 from data.errors import DataError, SampleError
-from data.masks import upright_size
-from data.pairing import WHOLE, Place, pair, places
+from data.images.pairing import WHOLE, Place, pair, places
+from data.pixels.masks import upright_size
 
 LABEL_FOLDERS = ("labels", "label")
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml", "classes.txt")

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from data.masks import IGNORED
-from data.placement import WAYS, Way, placement
+from data.pixels.masks import IGNORED
+from data.pixels.placement import WAYS, Way, placement
 
 
 class MaskAnswer:
@@ -20,7 +20,7 @@ class MaskAnswer:
         classes: class names, in the order of a model's outputs.
         height: rows of the model's input.
         width: columns.
-        fit: how an image was brought to that size, see `data.placement.placement`.
+        fit: how an image was brought to that size, see `data.pixels.placement.placement`.
 
     Raises:
         DataError: a fit that there is not.
@@ -92,7 +92,7 @@ def _nearest(stored: int, scaled: int, start: int, frame: int, count: int) -> ND
 
     The mask may be coarser than the frame that it covers.
     """
-    # Whole numbers only, as in data.masks: centres of pixels in halves of a stored one.
+    # Whole numbers only, as in data.pixels.masks: centres of pixels in halves of a stored one.
     places = (2 * np.arange(stored) + 1) * scaled - 2 * stored * start
     inside = (places >= 0) & (places < 2 * stored * frame)
     return np.where(inside, places * count // (2 * stored * frame), -1)

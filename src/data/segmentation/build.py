@@ -7,17 +7,17 @@ from typing import Any, Literal
 
 import numpy as np
 
+from data.augmentation.joint import augment_problems
 from data.bad_samples import OnError, option_problems
-from data.build import choice, fingerprint
 from data.errors import DataError
 from data.folds import fold_problems
+from data.images.build import choice, fingerprint
+from data.images.pairing import Pairs, pair
+from data.images.picture_files import VERIFIED_FILES, PictureFiles, size_of, sound_parts
 from data.inputs import EXTENSIONS
-from data.joint import augment_problems
 from data.left_out import judge
-from data.masks import Encoding
-from data.pairing import Pairs, pair
-from data.picture_files import VERIFIED_FILES, PictureFiles, size_of, sound_parts
-from data.placement import Way, frame_problems, sides
+from data.pixels.masks import Encoding
+from data.pixels.placement import Way, frame_problems, sides
 from data.segmentation.answer import MaskAnswer
 from data.segmentation.classes import (
     Classes,
@@ -80,7 +80,7 @@ def segmentation(
         folds: divide all but the test into so many parts.
         fold: which of them, from 0, is the validation.
         splits: path of a splits.csv to follow.
-        augment: for training samples, e.g. `data.joint.JointAffine`.
+        augment: for training samples, e.g. `data.augmentation.joint.JointAffine`.
         cache: keep all pixels in memory; "auto" does where they take 1 GiB or less.
         on_error: what can't be read is an error ("stop"), or left out ("skip").
         max_bad: with "skip", so many may be left out.

@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data.errors import DataError
-from data.masks import HALF, MOST_CLASSES, Census, Encoding, packed, shown_code, valid
+from data.pixels.masks import (
+    HALF,
+    MOST_CLASSES,
+    Census,
+    Encoding,
+    packed,
+    shown_code,
+    valid,
+)
 
 Ignore = int | Sequence[int] | Literal["auto"] | None
 Classes = Sequence[str] | Mapping[str, Any] | None

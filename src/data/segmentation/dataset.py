@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from data.augmentation.joint import JointAffine
 from data.errors import DataError, SampleError
-from data.files import Files
-from data.joint import JointAffine
-from data.masks import IGNORED, Encoding, overlay, placed, read_codes, upright_size
-from data.pictures import Pictures, shape_problem, unknown_problem
-from data.placement import Way, placement
+from data.images.files import Files
+from data.images.pictures import Pictures, shape_problem, unknown_problem
+from data.pixels.masks import IGNORED, Encoding, overlay, placed, read_codes, upright_size
+from data.pixels.placement import Way, placement
 from data.segmentation.sizes import all_ignored, size_problem
 from data.splits import Indices
 
@@ -40,7 +40,7 @@ class MaskFiles:
     width: int
     """Columns to bring it to."""
     fit: Way
-    """How: see `data.placement.placement`."""
+    """How: see `data.pixels.placement.placement`."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -77,7 +77,7 @@ class SegmentationImages(Dataset[tuple[Tensor, Tensor]]):
         names: what to call each sample: the path of its image.
         mean: mean of pixels / 255 per channel, for normalisation.
         std: standard deviation of pixels / 255 per channel.
-        augment: moves images together with masks, e.g. `data.joint.JointAffine`.
+        augment: moves images together with masks, e.g. `data.augmentation.joint.JointAffine`.
         numbers: the class that each number in a mask stands for, int64 [256]; by default itself.
     """
 

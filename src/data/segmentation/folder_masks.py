@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import SampleError
-from data.image_folder import failures
-from data.masks import (
+from data.images.folder import failures
+from data.images.pairing import Pairs
+from data.pixels.masks import (
     IGNORED,
     Census,
     Encoding,
@@ -19,8 +20,7 @@ from data.masks import (
     read_codes,
     upright_size,
 )
-from data.pairing import Pairs
-from data.placement import Way, placement
+from data.pixels.placement import Way, placement
 from data.segmentation.sizes import all_ignored, size_problem
 from data.splits import Indices
 

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from data.errors import DataError
+from data.images.pairing import WHOLE, Place, places
 from data.inputs import nearest
-from data.pairing import WHOLE, Place, places
 
 MASK_FOLDERS = (
     "masks",

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
+from data.images.pairing import pair, places
 from data.inputs import EXTENSIONS
 from data.look import Look
-from data.pairing import pair, places
 from data.segmentation.layout import MASK_FOLDERS, SUFFIXES, mask_places
 
 

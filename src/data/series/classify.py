@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from data.answers import ClassAnswer
 from data.bad_samples import BadFile
 from data.errors import DataError
-from data.image_folder import SPLIT_FOLDERS
+from data.images.folder import SPLIT_FOLDERS
 from data.series.info import SeriesInfo
 from data.series.opening import Opened
 from data.series.reader import SequenceReader, whole_series

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from data.build import choice
+from data.images.build import choice
 from data.splits import Indices
 
 NAIVE_WINDOWS = 20_000

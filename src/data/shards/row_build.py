@@ -9,8 +9,8 @@ import numpy as np
 from data import keyed
 from data.answers import ClassAnswer, NumbersAnswer
 from data.bad_samples import BadFile, OnError
-from data.build import fingerprint
 from data.errors import DataError
+from data.images.build import fingerprint
 from data.shards.columns import Columns, chosen_columns
 from data.shards.info import RowsInfo
 from data.shards.left_out import judged

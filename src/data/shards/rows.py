@@ -45,7 +45,7 @@ class StreamedRows:
         targets: regression: columns to predict.
         target_mean: of each target.
         target_std: likewise; the target of a batch is (value - mean) / std.
-        buffer: rows that are mixed while training, see `data.order.BufferedOrder`.
+        buffer: rows that are mixed while training, see `data.loading.order.BufferedOrder`.
     """
 
     resident_bytes: int | None = None

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from data.bad_samples import OnError, option_problems
 from data.errors import DataError
 from data.info import ImageInfo
-from data.pixels import FITS, Fit
+from data.pixels.decoding import FITS, Fit
 from data.shards.info import RowsInfo
 from data.shards.listing import Shards, shards
 from data.splits import Splits
@@ -54,7 +54,7 @@ def stream(
         classes: tar: names for classes that are stored as numbers from 0.
         size: images: rows and columns to decode to, one number or [height, width].
         channels: images: 1 for gray, 3 for RGB.
-        fit: images: see `data.pixels.decode`.
+        fit: images: see `data.pixels.decoding.decode`.
         features: Parquet: columns of the input; None for all others of numbers.
         ignore: Parquet: columns that are left out.
         problem: Parquet; None: classes unless the target has numbers with a point, or more than 50

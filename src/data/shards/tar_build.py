@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from data.bad_samples import BadFile, OnError
-from data.build import STATISTICS_SAMPLES, choice, fingerprint, image_info, statistics
 from data.errors import DataError, SampleError
+from data.images.build import STATISTICS_SAMPLES, choice, fingerprint, image_info, statistics
 from data.info import ImageInfo
-from data.pixels import Fit
+from data.pixels.decoding import Fit
 from data.shards.left_out import judged
 from data.shards.listing import Shards
 from data.shards.tar_index import index_tars

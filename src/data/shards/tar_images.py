@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from data.augmentation import RandomResizedCrop
-from data.dataset import Images
+from data.augmentation.batches import RandomResizedCrop
 from data.errors import SampleError
-from data.files import Originals
-from data.originals import original_pixels
-from data.pixels import Fit, decode, opened
+from data.images.dataset import Images
+from data.images.files import Originals
+from data.pixels.decoding import Fit, decode, opened
+from data.pixels.originals import original_pixels
 from data.shards.tar_index import TarIndex
 from data.splits import Indices
 
@@ -27,7 +27,7 @@ class TarFiles:
         paths: path of each shard.
         rows: which of the index's samples these are, ascending int64 [N].
         shape: channels, rows and columns to decode to.
-        fit: how an image is brought to that size, see `data.pixels.decode`.
+        fit: how an image is brought to that size, see `data.pixels.decoding.decode`.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class TarFiles:
         )
 
     def original(self, index: int, short: int, mark: str = "") -> NDArray[np.uint8]:
-        """Decode one image whole, see `data.originals.original`; errors as those of `one`."""
+        """Decode one image whole, see `data.pixels.originals`; errors as those of `one`."""
         row = int(self.rows[index])
         name = f"{self.index.names[row]}{mark}"
         with opened(
@@ -105,9 +105,9 @@ class StreamedImages(Images):
     Args:
         samples: which images.
         labels: class of each [N].
-        buffer: samples that are mixed while training, see `data.order.BufferedOrder`.
+        buffer: samples that are mixed while training, see `data.loading.order.BufferedOrder`.
         num_classes: how many classes the data has.
-        **options: those of `data.dataset.Images`.
+        **options: those of `data.images.dataset.Images`.
     """
 
     def __init__(

@@ -13,14 +13,14 @@ INFO = "info.json"
 # What fivestep's own data names as its reader and its answer: made without a question, whoever
 # wrote the file.
 OWN_NODES = (
-    "data.reader.ImageReader",
+    "data.images.reader.ImageReader",
     "data.answers.ClassAnswer",
     "data.answers.LabelsAnswer",
     "data.answers.NumbersAnswer",
-    "data.arrays_reader.ArrayReader",
+    "data.arrays.reader.ArrayReader",
     "data.audio.reader.AudioReader",
     "data.detection.answer.BoxAnswer",
-    "data.picture_reader.PictureReader",
+    "data.images.picture_reader.PictureReader",
     "data.segmentation.answer.MaskAnswer",
     "data.series.reader.SequenceReader",
     "data.series.reader.WindowReader",

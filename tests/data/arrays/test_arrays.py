@@ -14,11 +14,11 @@ from omegaconf import OmegaConf
 from sklearn.datasets import load_digits, load_iris
 from sklearn.preprocessing import StandardScaler
 
-from data.arrays import arrays, look_arrays
-from data.arrays_reader import ArrayReader
+from data.arrays.arrays import arrays, look_arrays
+from data.arrays.reader import ArrayReader
 from data.errors import DataError, SampleError
-from data.loaders import loader
-from data.sources import BatchSource
+from data.loading.loaders import loader
+from data.loading.sources import BatchSource
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 RANDOM = np.random.default_rng(0)
@@ -44,7 +44,7 @@ def save(folder: Path, **named: Any) -> Path:
 def reader_of(info: Any) -> ArrayReader:
     """From info.json, as a run folder has it."""
     node = json.loads(json.dumps(asdict(info)))["reader"]
-    assert node.pop("_target_") == "data.arrays_reader.ArrayReader"
+    assert node.pop("_target_") == "data.arrays.reader.ArrayReader"
     return ArrayReader(**node)
 
 

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset, Subset, TensorDataset
 
 from data import own
 from data.errors import DataError
-from data.loaders import loader
+from data.loading.loaders import loader
 
 
 class Pairs(Dataset[tuple[torch.Tensor, Any]]):
@@ -96,8 +96,8 @@ def test_readers_and_answers_need_no_torch(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("\n".join(["day,load", *rows]))
     code = (
         "import sys; from pathlib import Path\n"
-        "from data.arrays_reader import ArrayReader\n"
-        "from data.arrays import look_arrays\n"
+        "from data.arrays.reader import ArrayReader\n"
+        "from data.arrays.arrays import look_arrays\n"
         "from data.series import look_series\n"
         "from data.series.reader import WindowReader\n"
         "f = Path(sys.argv[1])\n"

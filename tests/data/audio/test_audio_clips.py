@@ -18,7 +18,7 @@ from data.audio.recordings import audio
 from data.audio.sounds import Sounds, stored
 from data.audio.waveform import decode
 from data.errors import DataError, SampleError
-from data.loaders import loader
+from data.loading.loaders import loader
 
 AUGMENT = RandomSound(gain=6, shift=0.2, noise=0.05, invert=True)
 

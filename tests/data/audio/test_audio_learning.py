@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from data.audio.augment import RandomSound
 from data.audio.recordings import audio
-from data.loaders import loader
+from data.loading.loaders import loader
 from models.audio import AudioNet
 
 

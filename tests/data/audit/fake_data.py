@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from data.dataset import Images
+from data.images.dataset import Images
 from data.splits import Splits
 
 

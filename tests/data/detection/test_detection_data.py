@@ -11,14 +11,14 @@ import torch
 from drawn_boxes import boxes_of, coco_folder, picture
 from PIL import Image
 
-from data.augmentation import RandomAffine
-from data.boxes import decoded, drawn, overlaps, suppressed, to_frame
+from data.augmentation.batches import RandomAffine
+from data.augmentation.joint import JointAffine
 from data.detection import detection
 from data.detection.answer import SIDES, BoxAnswer
 from data.errors import DataError
-from data.joint import JointAffine
-from data.picture_reader import PictureReader
-from data.placement import WAYS, Way, placement
+from data.images.picture_reader import PictureReader
+from data.pixels.boxes import decoded, drawn, overlaps, suppressed, to_frame
+from data.pixels.placement import WAYS, Way, placement
 
 AUGMENT = JointAffine(scale=0.2, shift=0.1, flip=True)
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from data.errors import DataError
 from data.hub import hub
-from data.hub_look import look_hub
+from data.hub.look import look_hub
 from data.images import images
 from data.info import ImageInfo
 

@@ -12,13 +12,13 @@ import torch
 from drawn_masks import folder, mask, picture, save
 from PIL import Image
 
-from data.augmentation import RandomAffine
+from data.augmentation.batches import RandomAffine
+from data.augmentation.joint import JointAffine
 from data.errors import DataError, SampleError
-from data.joint import JointAffine
-from data.loaders import loader
-from data.masks import placed
-from data.picture_reader import PictureReader
-from data.placement import WAYS, Way, placement
+from data.images.picture_reader import PictureReader
+from data.loading.loaders import loader
+from data.pixels.masks import placed
+from data.pixels.placement import WAYS, Way, placement
 from data.segmentation import look_segmentation, segmentation
 from data.segmentation.answer import MaskAnswer
 
@@ -113,7 +113,7 @@ def test_sizes_and_files_that_cannot_be_are_told_at_once(tmp_path: Path) -> None
         ({"validation": 1.5}, "data.validation"),
         ({"fold": 1}, "data.folds"),
         ({"on_error": "no"}, "loader.on_error"),
-        ({"augment": RandomAffine(flip=True)}, "data.joint.JointAffine"),
+        ({"augment": RandomAffine(flip=True)}, "data.augmentation.joint.JointAffine"),
         ({"split": "nonsense"}, "split"),
     ],
 )

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data.errors import DataError
-from data.masks import IGNORED, Encoding, overlay, placed, read_codes, upright_size
-from data.pixels import decode
-from data.placement import WAYS, Way, placement
+from data.pixels.decoding import decode
+from data.pixels.masks import IGNORED, Encoding, overlay, placed, read_codes, upright_size
+from data.pixels.placement import WAYS, Way, placement
 from data.segmentation import segmentation
 
 

@@ -16,10 +16,10 @@ from seriesdata import hourly, load_csv, wave, write
 
 from data.answers import NumbersAnswer
 from data.errors import DataError, SampleError
-from data.loaders import loader
+from data.loading.loaders import loader
+from data.loading.sources import BatchSource
 from data.series import series
 from data.series.reader import WindowReader
-from data.sources import BatchSource
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 

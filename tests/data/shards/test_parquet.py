@@ -12,7 +12,7 @@ import torch
 from packing import columns_of, parquet
 
 from data.errors import DataError, SampleError
-from data.loaders import loader
+from data.loading.loaders import loader
 from data.shards.row_groups import Window, row_groups
 from data.shards.row_reader import RowReader
 from data.shards.streaming import stream as streamed

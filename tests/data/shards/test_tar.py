@@ -14,13 +14,13 @@ import pytest
 import torch
 from packing import folder_of_pictures, jpeg, labelled, pictures, tar
 
-from data.augmentation import RandomResizedCrop
+from data.augmentation.batches import RandomResizedCrop
 from data.errors import DataError, SampleError
 from data.images import images
-from data.loaders import loader
-from data.order import BufferedOrder
-from data.pixels import decode
-from data.reader import ImageReader
+from data.images.reader import ImageReader
+from data.loading.loaders import loader
+from data.loading.order import BufferedOrder
+from data.pixels.decoding import decode
 from data.shards.names import PackedNames, packed
 from data.shards.streaming import stream as streamed
 from trainer.storage.records import write_splits

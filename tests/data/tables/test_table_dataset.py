@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from table_files import shop, written
 
 from data.errors import DataError
-from data.loaders import loader
-from data.sources import BatchSource
+from data.loading.loaders import loader
+from data.loading.sources import BatchSource
 from data.tables import table
 
 

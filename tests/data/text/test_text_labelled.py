@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from data.errors import DataError
-from data.loaders import loader
+from data.loading.loaders import loader
 from data.text.labelled import text
 from data.text.readers import TextReader
 from trainer.config.assembly import facts

@@ -261,9 +261,9 @@ def test_a_strangers_export(run: Path, here: Path, predict: Any) -> None:
     (place / "manifest.json").write_text(json.dumps(manifest | {"signature": ""}))
     refused(predict(place, "a"), "os.mkdir", "--trust os.mkdir")
     assert not (here / "canary").exists()
-    manifest["reader"] = {"_target_": "data.reader.ImageReader", "hight": 8}
+    manifest["reader"] = {"_target_": "data.images.reader.ImageReader", "hight": 8}
     (place / "manifest.json").write_text(json.dumps(manifest | {"signature": ""}))
-    refused(predict(place, "a"), "data.reader.ImageReader in manifest.json can't be made")
+    refused(predict(place, "a"), "data.images.reader.ImageReader in manifest.json can't be made")
 
 
 def test_data_that_does_not_say_how_a_file_is_read(run: Path, here: Path, predict: Any) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from data.loaders import loader
+from data.loading.loaders import loader
 from trainer import Run, Supervised, TrainerOptions, setup
 from trainer.diagnosis.finding import Evidence, Finding
 from trainer.diagnosis.judging import judge

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from data import boxes as plain
+from data.pixels import boxes as plain
 from trainer.errors import Failed, Refused
 from trainer.evaluation import average_precision as ap
 from trainer.evaluation.detection import METRICS, Detection

@@ -211,7 +211,7 @@ ILL_FORMED: list[Callable[[Any], Any]] = [
     lambda content: content.pop("inputs"),
     lambda content: content.update(classes="ab"),
     lambda content: content.update(classes=[1, 2]),
-    lambda content: content.update(reader="data.reader.ImageReader"),
+    lambda content: content.update(reader="data.images.reader.ImageReader"),
     lambda content: content["artefacts"].update(onnx=None),
     lambda content: content["artefacts"].update(other=content["artefacts"]["onnx"]),
     lambda content: content["artefacts"]["onnx"].update(file="../model.onnx"),

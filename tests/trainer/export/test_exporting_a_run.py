@@ -60,7 +60,10 @@ def test_train_leaves_proven_artefacts(run: Path) -> None:
     manifest = read_manifest(run / "export")
     assert manifest.origin == "own" and manifest.failed == {}
     assert manifest.classes == [str(number) for number in range(10)]
-    assert manifest.reader is not None and manifest.reader["_target_"] == "data.reader.ImageReader"
+    assert (
+        manifest.reader is not None
+        and manifest.reader["_target_"] == "data.images.reader.ImageReader"
+    )
     log = (run / "train.log").read_text()
     assert "Exported in" in log and "warning" not in log
     # Nothing in it says where it was made.

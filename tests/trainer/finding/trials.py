@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import TensorDataset
 
-from data.loaders import loader
+from data.loading.loaders import loader
 from trainer import Plan, Run, Schedule, Supervised, TrainerOptions, Turn, setup
 from trainer.options import ParameterOptions
 from trainer.recording import Console

@@ -400,10 +400,10 @@ def test_info_and_environment(tmp_path: Path) -> None:
 
 def test_whose_info_it_is(tmp_path: Path) -> None:
     folder = RunFolder.claim(tmp_path / "run")
-    folder.write_info({"reader": {"_target_": "data.reader.ImageReader"}})
+    folder.write_info({"reader": {"_target_": "data.images.reader.ImageReader"}})
     file = folder.path / "info.json"
     file.write_text(file.read_text().replace("ImageReader", "Other"))
-    assert folder.read_info() == ({"reader": {"_target_": "data.reader.Other"}}, "tampered")
+    assert folder.read_info() == ({"reader": {"_target_": "data.images.reader.Other"}}, "tampered")
     file.write_text('{"classes": []}')
     assert folder.read_info() == ({"classes": []}, "stranger")
     for text in ("{", "[]", "[" * 100_000):

@@ -1,0 +1,1 @@
+"""From a dataset to batches: in which order, by which processes, drawn how often."""
