@@ -60,7 +60,7 @@ def stream(
         problem: Parquet; None: classes unless the target has numbers with a point, or more than 50
             different whole ones.
         buffer: samples that are mixed while training: each comes within so many places of where it
-            is stored, in shards that come in a new order each epoch. See `data.order`.
+            is stored, in shards that come in a new order each epoch.
         split: one of `data.splitting.METHODS`; None: as shard names or `split_column` say
             (train-000.tar), by `group` or `time`, or else by the hash of each sample's name.
         validation: fraction of the samples, where none are given.
