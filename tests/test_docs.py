@@ -117,6 +117,8 @@ def carry_out(
     if name in ("train", "fivestep"):
         wrong = any(line.startswith("error:") for line in shown)
         quick = [] if wrong or "--help" in words else [*quickly, *shorter(words)]
+        if quick and ("-m" in words or any(word.startswith("data.folds=") for word in words)):
+            quick.append("evaluation.baselines=false")  # each trial would import scikit-learn
         resumes = any(word.startswith("resume=") for word in words)
         argv = ["train", *words, *([] if resumes else quick)] if name == "train" else words
         code = main(argv)

@@ -169,7 +169,7 @@ def named(name: str | None) -> Any:
         )
     for kind, names in OTHER.items():
         if name in names:
-            raise DataError(f"{name} in data.name is for {kind}; use data={kind}")
+            raise DataError(f"{name} in data.name is for {kind}; give its files to data={kind}")
     if name in known:
         return getattr(datasets, name)
     folded = {each.lower(): each for each in known}

@@ -68,7 +68,9 @@ def set_deterministic(on: bool) -> None:
     if on:
         # cuBLAS looks at it when it is first used, so this comes before anything on the device.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(on)
+    # It takes torch.compile's parts along, 1.5 s of import: nothing is set that is so already.
+    if on != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(on)
     torch.backends.cudnn.deterministic = on
     # Timing the candidates picks other kernels on other runs.
     torch.backends.cudnn.benchmark = not on and torch.cuda.is_available()

@@ -129,8 +129,12 @@ def test_on_demand_and_cropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     [
         (None, {}, "data.name is needed: data.name=Flowers102"),
         ("CIFR10", {}, "name ('CIFR10') in data.name is no dataset of torchvision.datasets; did"),
-        ("VOCDetection", {}, "VOCDetection in data.name is for detection; use data=detection"),
-        ("Cityscapes", {}, "use data=segmentation"),
+        (
+            "VOCDetection",
+            {},
+            "VOCDetection in data.name is for detection; give its files to",
+        ),
+        ("Cityscapes", {}, "give its files to data=segmentation"),
         ("EMNIST", {}, "EMNIST needs 'split', one of byclass, bymerge, balanced, letters"),
         ("UCF101", {}, "UCF101 needs 'annotation_path'; give it in data.options"),
         ("Flowers102", {}, "set data.download=true, or put its files into"),

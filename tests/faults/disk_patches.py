@@ -99,14 +99,6 @@ def without_rights() -> None:
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     if libc.capset(header, (ctypes.c_uint32 * 6)()) != 0:
         raise OSError(ctypes.get_errno(), "capset")
-    watched_elsewhere()
-
-
-def watched_elsewhere() -> None:
-    """Nothing is noted in the current folder, for it may be read-only."""
-    from watching import blank_figures
-
-    blank_figures()
 
 
 def broken_output() -> None:

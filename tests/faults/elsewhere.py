@@ -5,7 +5,6 @@ import signal
 from importlib import import_module
 
 from crash_points import before
-from watching import blank_figures
 
 
 def elsewhere(
@@ -21,7 +20,6 @@ def elsewhere(
     torch_version: that it runs on. stop: the step before which Ctrl-C comes.
     seed: added to the one with which training draws.
     """
-    blank_figures()
     drift, device, stages = map(
         import_module, ("trainer.config.drift", "trainer.device", "trainer.stages")
     )

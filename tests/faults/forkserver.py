@@ -254,8 +254,10 @@ def warm_up() -> None:
     for name in IMPORTED:
         import_module(name)
     from hydra.core.plugins import Plugins
+    from watching import blank_figures
 
     Plugins.instance()  # looks through all that is installed
+    blank_figures()
     layer = torch.nn.Linear(2, 2)
     optimizer = torch.optim.AdamW(layer.parameters())
     layer(torch.ones(1, 2)).sum().backward()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crash_points import after, before, die, found
-from watching import blank_figures, watched
+from watching import watched
 
 PAUSED, GO, HELD = "paused", "go", "held.jsonl"
 
@@ -75,7 +75,6 @@ def forget(recorder: Any) -> None:
 
 def looked_at(every: int) -> None:
     """Note each so many steps which files are open, how many threads there are, and the memory."""
-    blank_figures()
     from trainer.loop import Trainer
     from trainer.recording.memory import STATM
 

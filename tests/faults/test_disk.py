@@ -38,7 +38,7 @@ def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
 
 @pytest.mark.parametrize("disk", [2_000_000], indirect=True)
 def test_too_little_room_is_told_before_training(server: ForkServer, disk: Path) -> None:
-    ended = server.run(SHORT.argv(), disk, patch="disk_patches:watched_elsewhere")
+    ended = server.run(SHORT.argv(), disk)
     told = one_line(ended)
     assert ended.code == 4 and "ENOSPC; 50.0 MB needed, 2.0 MB free there" in told
     assert not list(disk.iterdir())
@@ -161,11 +161,11 @@ def test_a_disk_that_is_read_only(server: ForkServer, disk: Path, whole: Whole) 
     remount = ["mount", "-o", "remount,ro", str(disk)]
     subprocess.run(remount, check=True)
     for argv in (SHORT.argv(), SHORT.argv("run.dir=other"), ["train", "resume=run"]):
-        ended = server.run(argv, disk, patch="disk_patches:watched_elsewhere")
+        ended = server.run(argv, disk)
         told = one_line(ended)
         assert ended.code == 4 and "EROFS" in told and "mounted read-only" in told
     assert {path: path.stat().st_mtime_ns for path in disk.rglob("*")} == before
-    ended = server.run(["evaluate", "run"], disk, patch="disk_patches:watched_elsewhere")
+    ended = server.run(["evaluate", "run"], disk)
     assert ended.code == 0, ended.err
     subprocess.run([*remount[:2], "remount,rw", str(disk)], check=True)
     goes_on(server, disk, whole)

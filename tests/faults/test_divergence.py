@@ -46,8 +46,7 @@ def fault(name: str, at: int = AT) -> tuple[str, str]:
 
 
 def train(server: ForkServer, place: Path, *words: str, **named: Any) -> Ended:
-    """Train in a folder; figures are blank."""
-    named = {"patch": "watching:blank_figures"} | named
+    """Train in a folder."""
     return server.run(["train", *QUICK, *words], place, **named)
 
 
@@ -460,7 +459,7 @@ def test_skip_has_an_end(server: ForkServer, tmp_path: Path) -> None:
 def test_a_run_that_was_stopped_goes_on_with_skip(server: ForkServer, tmp_path: Path) -> None:
     diverged(server, tmp_path, "+data.fault=hole")
     words = ["train", "resume=run", "trainer.on_nonfinite=skip"]
-    ended = server.run(words, tmp_path, patch="watching:blank_figures")
+    ended = server.run(words, tmp_path)
     assert ended.code == 0, ended
     assert [line["step"] for line in lines(tmp_path)] == [6, 15, 33]
     assert all_finite(tmp_path)

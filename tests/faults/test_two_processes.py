@@ -44,7 +44,7 @@ def test_the_second_is_told_who_is_there(server: ForkServer, tmp_path: Path, who
     run = tmp_path / "run"
     before = files(run)
     for argv in (SHORT.argv(), ["train", "resume=run"], ["export", "run"]):
-        ended = server.run(argv, tmp_path, patch="disk_patches:watched_elsewhere")
+        ended = server.run(argv, tmp_path)
         told = one_line(ended)
         assert ended.code == 6, told
         pattern = r"is in use by process (\d+) on (\S+) since (\S+); wait for it, stop it, or"
@@ -53,7 +53,7 @@ def test_the_second_is_told_who_is_there(server: ForkServer, tmp_path: Path, who
         assert (int(who[1]), who[2]) == (process.pid, socket.gethostname())
         assert who[3] == json.loads((run / ".lock").read_bytes())["since"]
     for argv in (["evaluate", "run"], ["runs", "."]):
-        ended = server.run(argv, tmp_path, patch="disk_patches:watched_elsewhere")
+        ended = server.run(argv, tmp_path)
         assert ended.code == 0, ended.err
     assert files(run) == before
     (tmp_path / GO).touch()

@@ -20,9 +20,8 @@ class Begun(NamedTuple):
 
 
 def watched() -> None:
-    """Note every step in steps.txt, in the current folder; figures are blank."""
+    """Note every step in steps.txt, in the current folder."""
     note_steps()
-    blank_figures()
 
 
 def watched_with_forked_workers() -> None:
@@ -52,7 +51,7 @@ def note_steps() -> None:
 
 
 def blank_figures() -> None:
-    """Drawing takes most of a short run's time, and is not what is killed here."""
+    """Drawing takes most of a short run's time, and is not what is looked at here."""
     from trainer.evaluation import figures, style
 
     def blank(*_: Any, **__: Any) -> Any:

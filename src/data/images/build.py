@@ -96,6 +96,7 @@ def stored_splits(
             names=tuple(names[index] for index in part.tolist()),
             mean=mean,
             std=std,
+            num_classes=len(classes),
             augment=augment if part is train else None,
             transform=transform if part is train else None,
         )

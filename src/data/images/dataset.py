@@ -63,6 +63,7 @@ class Images(Dataset[tuple[Tensor, Any]]):
         std: standard deviation of pixels / 255 per channel.
         info: with numbers: what they are standardised by (`target_mean`, `target_std`).
         target_names: what the labels or numbers are called.
+        num_classes: how many classes there are; None: as many as `targets` has.
         augment: `data.augmentation.RandomResizedCrop`; or what turns a float batch (0..1) with
             (indices, epoch, seed) into an augmented one, e.g. `data.augmentation.RandomAffine`;
             each sample's result must not depend on the others.
@@ -83,6 +84,7 @@ class Images(Dataset[tuple[Tensor, Any]]):
         std: Sequence[float],
         info: Any = None,
         target_names: Sequence[str] = (),
+        num_classes: int | None = None,
         augment: Augment | RandomResizedCrop | None = None,
         originals: Pictures | None = None,
         transform: Transform | str | None = None,
@@ -95,7 +97,7 @@ class Images(Dataset[tuple[Tensor, Any]]):
             dtype=torch.int64 if self._values.ndim == 1 else torch.float32,
         )
         if self._values.ndim == 1:
-            self.labels = self.targets
+            self.labels, self.num_classes = self.targets, num_classes
         self.names = names
         self.augment, self.transform = augment, policy(transform)
         self.crops = self._crops(originals)

@@ -220,6 +220,7 @@ def image_splits(
                 std=info.std,
                 info=info if targets.problem != "classification" else None,
                 target_names=targets.names if targets.problem != "classification" else (),
+                num_classes=info.num_classes or None,
                 augment=settings.augment if learns else None,
                 transform=settings.transform if learns else None,
                 originals=originals(kept) if kept is not None else None,

@@ -106,18 +106,14 @@ class StreamedImages(Images):
         samples: which images.
         labels: class of each [N].
         buffer: samples that are mixed while training, see `data.loading.order.BufferedOrder`.
-        num_classes: how many classes the data has.
         **options: those of `data.images.dataset.Images`.
     """
 
-    def __init__(
-        self, samples: TarFiles, labels: Indices, *, buffer: int, num_classes: int, **options: Any
-    ) -> None:
+    def __init__(self, samples: TarFiles, labels: Indices, *, buffer: int, **options: Any) -> None:
         if isinstance(options.get("augment"), RandomResizedCrop):
             # Twice the size, as data=images has it where nothing else is said.
             options["originals"] = Originals(samples, 2 * max(samples.height, samples.width))
         super().__init__(samples, labels, **options)
-        self.num_classes = num_classes
         self.locality = (starts_of(samples.index.shard[samples.rows]), buffer)
 
 

@@ -50,6 +50,7 @@ def write_splits(folder: RunFolder, splits: Splits) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("name", "split"))
+    gone: Sequence[Any] = getattr(splits, "bad", ())
     for split in ("train", "validation", "test"):
         dataset = getattr(splits, split)
         names = getattr(dataset, "names", None)
@@ -57,6 +58,9 @@ def write_splits(folder: RunFolder, splits: Splits) -> None:
             continue
         if names is None or len(names) > MOST_NAMES:
             return
+        # Those that can't be read belong to their split still, when they can be read again.
+        left_out = [bad.name for bad in gone if bad.split == split]
+        names = [*names, *left_out]
         writer.writerows((f"'{name}" if name[:1] in FORMULA else name, split) for name in names)
     content = text.getvalue().encode("utf-8", "surrogateescape")
     atomic.write_bytes(folder.path / "splits.csv", content)

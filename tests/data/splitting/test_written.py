@@ -2,11 +2,12 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from data.bad_samples import BadFile
 from data.errors import DataError
 from data.splitting import split
 from trainer.storage.records import write_splits
@@ -50,6 +51,15 @@ def test_names_that_a_spreadsheet_would_carry_out_come_back_as_well(tmp_path: Pa
     cells = [line.split(",")[0] for line in path.read_text("utf-8").splitlines()]
     assert not [cell for cell in cells if cell[0] in "=+-@＝＋－＠"]
     assert again(path, FORMULAS) == [[0, 1, 2], [3], [4, 5]]
+
+
+def test_what_could_not_be_read_keeps_its_split(tmp_path: Path) -> None:
+    run: Any = SimpleNamespace(path=tmp_path)
+    part = SimpleNamespace(names=["a", "b"])
+    bad = [BadFile("test", None, "c", "no image")]
+    test = SimpleNamespace(names=["d"])
+    write_splits(run, cast(Any, SimpleNamespace(train=part, validation=None, test=test, bad=bad)))
+    assert again(tmp_path / "splits.csv", ["a", "b", "c", "d"]) == [[0, 1], [], [2, 3]]
 
 
 def test_a_file_of_a_spreadsheet_will_do(tmp_path: Path) -> None:
