@@ -31,6 +31,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _blank_figures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Drawing takes half of a short run's time: only what looks at figures draws them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.parent.name != "evaluation" and request.path.name != "test_end_to_end.py":
+            from trainer.evaluation import figures, style
+
+            for name in ("confusion_matrix", "per_class_bars"):
+                patch.setattr(figures, name, lambda *_, **__: style.figure(0.1, 0.1, ""))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _one_thread_and_seed() -> None:
     torch.set_num_threads(1)

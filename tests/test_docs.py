@@ -103,8 +103,6 @@ def project(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (place / folder.name).symlink_to(folder)
     monkeypatch.chdir(place)
     monkeypatch.setattr(sys, "path", [*sys.path, str(place)])
-    # Most of such a short run's time; tests/trainer/evaluation draws them.
-    monkeypatch.setattr("trainer.evaluation.class_report.write_figures", lambda *_: None)
     return place
 
 

@@ -319,8 +319,6 @@ def test_the_whole_way(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    # tests/trainer/evaluation draws them.
-    monkeypatch.setattr("trainer.evaluation.class_report.write_figures", lambda *_: None)
     RNG.bit_generator.state = START  # the same data, whichever tests ran before
     path = kind.make(tmp_path)
     where = [] if path == tmp_path else [f"data.path={path.relative_to(tmp_path)}"]

@@ -35,8 +35,17 @@ from data.torchvision_look import look_torchvision
 __all__ = ["look_torchvision", "torchvision"]
 
 OTHER = {
-    "detection": ("CocoDetection", "VOCDetection", "WIDERFace", "Kitti"),
-    "segmentation": ("VOCSegmentation", "Cityscapes", "SBDataset"),
+    "boxes; data=detection reads files of COCO and YOLO": (
+        "CocoDetection",
+        "VOCDetection",
+        "WIDERFace",
+        "Kitti",
+    ),
+    "masks; data=segmentation reads images with masks": (
+        "VOCSegmentation",
+        "Cityscapes",
+        "SBDataset",
+    ),
 }
 ROLES = {
     "train": ("train", "training", "train-standard", "trainval"),
@@ -167,9 +176,9 @@ def named(name: str | None) -> Any:
         raise DataError(
             "data.name is needed: data.name=Flowers102, or another class of torchvision.datasets"
         )
-    for kind, names in OTHER.items():
+    for what, names in OTHER.items():
         if name in names:
-            raise DataError(f"{name} in data.name is for {kind}; give its files to data={kind}")
+            raise DataError(f"{name} in data.name has {what}")
     if name in known:
         return getattr(datasets, name)
     folded = {each.lower(): each for each in known}

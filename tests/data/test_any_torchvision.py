@@ -132,9 +132,9 @@ def test_on_demand_and_cropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (
             "VOCDetection",
             {},
-            "VOCDetection in data.name is for detection; give its files to",
+            "VOCDetection in data.name has boxes; data=detection reads",
         ),
-        ("Cityscapes", {}, "give its files to data=segmentation"),
+        ("Cityscapes", {}, "has masks; data=segmentation reads"),
         ("EMNIST", {}, "EMNIST needs 'split', one of byclass, bymerge, balanced, letters"),
         ("UCF101", {}, "UCF101 needs 'annotation_path'; give it in data.options"),
         ("Flowers102", {}, "set data.download=true, or put its files into"),
