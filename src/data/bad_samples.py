@@ -1,10 +1,12 @@
 """Samples that can't be read: which they are, and how many of them a run puts up with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from data.cpus import available_cpus
 from data.errors import SHOWN, SampleError
 from data.splits import Indices
 
@@ -34,6 +36,22 @@ class BadFile(NamedTuple):
     """Its path below the data's folder."""
     reason: str
     """Why it can't be read, in one line."""
+
+
+def failures(check: Callable[[int], object], indices: Sequence[int]) -> dict[int, str]:
+    """Run `check` on every index, in threads; the messages of all SampleErrors by their index."""
+
+    def message(index: int) -> str | None:
+        try:
+            check(index)
+        except SampleError as error:
+            return str(error)
+        return None
+
+    # Pillow lets go of the interpreter while it decodes.
+    with ThreadPoolExecutor(min(8, available_cpus())) as pool:
+        texts = pool.map(message, indices)
+        return {index: text for index, text in zip(indices, texts, strict=True) if text is not None}
 
 
 class Ledger:

@@ -1,33 +1,25 @@
 """What a dataset says about itself, so that nobody types a size twice."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 
-@dataclass(frozen=True)
-class ImageInfo:
-    """The facts about image classification data that models, evaluation and export need."""
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """The facts that each kind of data has, for models, evaluation, export and predict."""
 
-    classes: tuple[str, ...]
-    """Class names; a target is an index into them."""
-    num_classes: int
-    """How many classes there are."""
+    kind: ClassVar[str] = ""
+    """"table", "text", "audio" or "series"; "" where the samples are seen to be pictures, or are
+    anything else."""
+    problem: str
+    """What there is to learn: "classification", "multilabel", "regression", "segmentation",
+    "detection", "language" or "translation"."""
+    about: str
+    """What the samples are, in one phrase."""
     num_outputs: int
-    """Width of a model's last layer: one output for each class."""
-    class_counts: tuple[int, ...]
-    """Training samples of each class."""
-    channels: int
-    """Channels of an input: 1 for gray, 3 for RGB."""
-    height: int
-    """Rows of an input, in pixels."""
-    width: int
-    """Columns of an input, in pixels."""
-    input_shape: tuple[int, int, int]
-    """Shape of one input: (channels, height, width)."""
-    mean: tuple[float, ...]
-    """Mean of pixels / 255 per channel, over the training split only."""
-    std: tuple[float, ...]
-    """Standard deviation of pixels / 255 per channel, over the training split only."""
+    """Width of a model's last layer: classes, labels, targets or tokens."""
+    input_shape: tuple[int, ...]
+    """Shape of one input."""
     num_train: int
     """Training samples."""
     num_validation: int
@@ -35,18 +27,41 @@ class ImageInfo:
     num_test: int
     """Test samples; 0 without a test split."""
     fingerprint: str
-    """SHA-256 over samples, labels and split: equal means the same data, split alike."""
-    reader: dict[str, Any]
-    """Node that makes the reader of single inputs: `_target_` and the arguments it takes."""
+    """SHA-256 over samples, targets and split: equal means the same data, split alike."""
     answer: dict[str, Any]
     """Node of what turns a model's outputs into what a user reads, see `data.answers`."""
-    about: str
-    """What the samples are, in one phrase."""
-    problem: str = "classification"
-    """What there is to learn: "classification", "multilabel" or "regression"."""
+    reader: dict[str, Any] = field(default_factory=dict)
+    """Node that makes the reader of single inputs: `_target_` and the arguments it takes. Empty:
+    `predict` takes no files."""
+    classes: tuple[str, ...] = ()
+    """Names of classes or labels; the target of a class is an index into them."""
+    num_classes: int = 0
+    """How many there are."""
+    class_counts: tuple[int, ...] = ()
+    """Training samples of each class, or with each label; of segmentation pixels, of detection
+    boxes."""
     targets: tuple[str, ...] = ()
     """Regression: the name of each output."""
     target_mean: tuple[float, ...] = ()
     """Regression: a target is (value - mean) / std, over the training split only."""
     target_std: tuple[float, ...] = ()
     """See `target_mean`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageInfo(Info):
+    """The facts about pictures, also those with masks or boxes."""
+
+    problem: str = "classification"
+    input_shape: tuple[int, int, int]
+    """Shape of one input: (channels, height, width)."""
+    channels: int
+    """Channels of an input: 1 for gray, 3 for RGB."""
+    height: int
+    """Rows of an input, and of its mask, in pixels."""
+    width: int
+    """Columns of an input, and of its mask, in pixels."""
+    mean: tuple[float, ...]
+    """Mean of pixels / 255 per channel, over the training split only."""
+    std: tuple[float, ...]
+    """Standard deviation of pixels / 255 per channel, over the training split only."""

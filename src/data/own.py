@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from data.answers import ClassAnswer, LabelsAnswer, NumbersAnswer
 from data.errors import DataError
 from data.images.build import choice
+from data.info import Info
 from data.splits import Splits
 
 Problem = Literal["classification", "multilabel", "regression"]
@@ -17,44 +18,12 @@ READ_SAMPLES = 2000
 SPLITS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True)
-class OwnInfo:
-    """The facts about a user's datasets that models, evaluation and export need."""
+@dataclass(frozen=True, kw_only=True)
+class OwnInfo(Info):
+    """The facts about a user's datasets."""
 
-    problem: str
-    """"classification", "multilabel" or "regression"."""
-    about: str
-    """What the samples are, in one phrase."""
-    num_outputs: int
-    """Width of a model's last layer: classes, labels or targets."""
-    input_shape: tuple[int, ...]
-    """Shape of one input."""
     channels: int
     """First axis of an input of three (pictures); 0 otherwise."""
-    num_train: int
-    """Training samples."""
-    num_validation: int
-    """Validation samples; 0 without a validation split."""
-    num_test: int
-    """Test samples; 0 without a test split."""
-    fingerprint: str
-    """SHA-256 over what is known without reading samples: sizes, names, labels at hand."""
-    answer: dict[str, Any]
-    """Node of what turns a model's outputs into what a user reads."""
-    reader: dict[str, Any] = field(default_factory=dict)
-    """Node of the reader of single inputs; empty: `predict` takes no files."""
-    classes: tuple[str, ...] = ()
-    """Names of classes or labels."""
-    num_classes: int = 0
-    """How many there are."""
-    class_counts: tuple[int, ...] = ()
-    """Training samples of each class; none where labels are not at hand and samples many."""
-    targets: tuple[str, ...] = ()
-    """Regression: the name of each output."""
-    target_mean: tuple[float, ...] = ()
-    """Regression: an output stands for value = output * std + mean."""
-    target_std: tuple[float, ...] = ()
-    """See `target_mean`."""
 
 
 class Standardised:

@@ -13,6 +13,13 @@ from data.errors import DataError
 if TYPE_CHECKING:
     from data.bad_samples import BadFile
 
+SPLIT_WORDS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "development"),
+    "test": ("test", "testing"),
+}
+"""What the splits are called in folders, files and columns."""
+
 InfoT = TypeVar("InfoT")
 Indices = NDArray[np.int64]
 

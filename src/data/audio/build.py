@@ -20,8 +20,8 @@ from data.audio.reader import AudioReader
 from data.audio.sounds import Sounds, Stored, stored
 from data.audio.targets import Targets
 from data.audio.waveform import Header, header
+from data.bad_samples import failures
 from data.images.build import choice, fingerprint
-from data.images.folder import failures
 from data.splits import Indices, Splits
 from data.splitting import split
 

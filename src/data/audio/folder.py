@@ -7,7 +7,7 @@ from pathlib import Path
 from data.audio.inputs import CONVERT, UNREADABLE, is_sound
 from data.audio.waveform import EXTENSIONS
 from data.errors import DataError
-from data.images.folder import SPLIT_FOLDERS
+from data.folders import class_files, entries, several, split_folders_of_classes
 from data.inputs import nearest
 
 LEFT = ""
@@ -49,12 +49,12 @@ def existing(path: str | Path | None) -> Path:
 def scan(folder: Path) -> Listing:
     """List `folder`: one folder per class, or train/, test/ ... with one folder per class each."""
     listing = Listing()
-    splits = _split_folders(folder)
+    splits = split_folders_of_classes(folder, is_sound)
     if splits:
         inside = set(splits.values())
-        listing.ignored += [e.name for e in _entries(folder) if Path(e.path) not in inside]
+        listing.ignored += [e.name for e in entries(folder) if Path(e.path) not in inside]
     found = {
-        split: _classes(place, listing, folder)
+        split: class_files(place, folder, is_sound, listing.ignored)
         for split, place in (splits or {"train": folder}).items()
     }
     learnt = found["train"]
@@ -63,7 +63,7 @@ def scan(folder: Path) -> Listing:
         extra = sorted(set(classes) - set(learnt))
         if extra:
             listing.problems.append(
-                f"{_several('class', extra)} of {splits[split]} not in {splits['train']}; "
+                f"{several('class', extra)} of {splits[split]} not in {splits['train']}; "
                 "add training files or remove the folder"
             )
         for name in listing.classes:
@@ -87,7 +87,7 @@ def _judge(folder: Path, learnt: dict[str, list[str]], listing: Listing) -> None
             what = f"holds only sound that can't be read ({', '.join(endings & UNREADABLE)})"
             listing.problems.append(f"{folder} in data.path {what}; {CONVERT}")
             return
-        elif not any(_entries(folder)):
+        elif not any(entries(folder)):
             what = "is empty"
         listing.problems.append(
             f"{folder} in data.path {what}; put sound ({', '.join(sorted(EXTENSIONS))}) into one "
@@ -97,7 +97,7 @@ def _judge(folder: Path, learnt: dict[str, list[str]], listing: Listing) -> None
     empty = sorted(name for name, files in learnt.items() if not files)
     if empty:
         listing.problems.append(
-            f"{_several('class folder', empty)} of {folder} without sound; "
+            f"{several('class folder', empty)} of {folder} without sound; "
             "add files or remove the folder"
         )
     elif len(learnt) == 1:
@@ -105,59 +105,3 @@ def _judge(folder: Path, learnt: dict[str, list[str]], listing: Listing) -> None
             f"only one class ({listing.classes[0]!r}) in {folder}; classification needs two or "
             "more: add a folder of another class"
         )
-
-
-def _split_folders(folder: Path) -> dict[str, Path]:
-    """Return the folder of each split, training first, or nothing where classes come first.
-
-    Upper case doesn't matter.
-    """
-    there = {entry.name.lower(): Path(entry.path) for entry in _entries(folder) if entry.is_dir()}
-    found: dict[str, Path] = {}
-    for split, names in SPLIT_FOLDERS.items():
-        for name in names:
-            if split not in found and name in there:
-                found[split] = there[name]
-    train = found.get("train")
-    inside = _entries(train) if train else []
-    # A class may be called "train" too: then it holds sound, not folders.
-    if any(is_sound(entry.name) for entry in inside):
-        return {}
-    return found if train and (len(found) > 1 or any(entry.is_dir() for entry in inside)) else {}
-
-
-def _classes(place: Path, listing: Listing, root: Path) -> dict[str, list[str]]:
-    """Return the files of each class folder in `place`, relative to `root`."""
-    found: dict[str, list[str]] = {}
-    for entry in _entries(place):
-        if not entry.is_dir():
-            listing.ignored.append(Path(entry.path).relative_to(root).as_posix())
-            continue
-        files = found.setdefault(entry.name, [])
-        for below, folders, names in os.walk(entry.path, onerror=_refuse, followlinks=True):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(name for name in names if not name.startswith(".")):
-                path = (Path(below) / name).relative_to(root).as_posix()
-                (files if is_sound(name) else listing.ignored).append(path)
-    return found
-
-
-def _refuse(error: OSError) -> None:
-    raise DataError(f"{error.filename} can't be listed ({error.strerror}); change its permissions")
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """Return what is directly in a folder, sorted, hidden entries left out."""
-    try:
-        with os.scandir(folder) as entries:
-            shown = [entry for entry in entries if not entry.name.startswith(".")]
-    except OSError as error:
-        _refuse(error)
-        raise
-    return sorted(shown, key=lambda entry: entry.name)
-
-
-def _several(what: str, names: list[str]) -> str:
-    plural = "es" if what.endswith("s") else "s"
-    shown = ", ".join(repr(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
-    return f"{what} {shown}" if len(names) == 1 else f"{len(names)} {what}{plural} ({shown})"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from data.audio.labels import place_of
 from data.audio.waveform import decode, fitted
-from data.images.folder import failures
+from data.bad_samples import failures
 
 FULL = 32768
 

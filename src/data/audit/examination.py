@@ -65,22 +65,16 @@ def audit(splits: Splits[Any], *, limit: int | None = None, folder: Path | None 
     return Audit(graded(findings), (*bars, *drawn, *study.figures), {**facts, **study.facts})
 
 
-KINDS = ("audio", "text", "language", "translation", "series", "table", "segmentation", "detection")
-
-
 def kind_of(splits: Splits[Any]) -> str:
     """Return what the samples are: "images", "table", "text", "audio", "series" or "other"."""
-    name = type(splits.info).__name__.lower()
-    kind = next((each for each in KINDS if each in name), "")
-    kind = {"language": "text", "translation": "text"}.get(kind, kind)
+    kind, train = str(getattr(splits.info, "kind", "")), splits.train
     needs = {"text": "sample_text", "audio": "raw"}
-    if kind in needs and not hasattr(splits.train, needs[kind]):
-        return "other"
-    if kind in ("segmentation", "detection") or (not kind and hasattr(splits.train, "picture")):
-        return "images" if hasattr(splits.train, "picture") else "other"
+    if kind:
+        return kind if hasattr(train, needs.get(kind, "__len__")) else "other"
+    if hasattr(train, "picture"):
+        return "images"
     # Rows of numbers have a text to be read, too, beside what a reader gives.
-    is_text = hasattr(splits.train, "sample_text") and not hasattr(splits.train, "raw")
-    return kind or ("text" if is_text else "other")
+    return "text" if hasattr(train, "sample_text") and not hasattr(train, "raw") else "other"
 
 
 def study_of(

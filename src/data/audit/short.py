@@ -46,9 +46,10 @@ def found(splits: Splits[Any], seconds: float) -> Iterator[Finding]:
         return
     if getattr(info, "problem", "") == "regression":
         yield from targets.study(parts, info)[0]
-    if "Series" in type(info).__name__:
+    kind = getattr(info, "kind", "")
+    if kind == "series":
         return  # windows overlap: that they hold the same is no fault
-    yield from inputs.findings(parts, missing_is_normal="Table" in type(info).__name__)
+    yield from inputs.findings(parts, missing_is_normal=kind == "table")
     yield from copies(parts)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from data.detection.boxed import Box, Boxed, box_fault
 from data.errors import DataError, SampleError
-from data.images.folder import SPLIT_FOLDERS
 from data.images.pairing import IMAGE_FOLDERS
 from data.pixels.masks import upright_size
 
@@ -229,12 +228,3 @@ def _below(file: Path, folder: Path) -> str:
         return file.relative_to(folder).as_posix()
     except ValueError:
         return file.as_posix()
-
-
-def split_of(path: Path) -> str:
-    """Return the split that a JSON file is of, by its name or that of its folder; "" for none."""
-    words = {*re.split(r"[^a-z]+", path.stem.lower()), path.parent.name.lower()}
-    for split, names in SPLIT_FOLDERS.items():
-        if words & {*names, *([] if split != "validation" else ["dev"])}:
-            return split
-    return ""

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data.detection.boxed import Boxed
-from data.detection.coco import is_coco, read_coco, split_of
+from data.detection.coco import is_coco, read_coco
 from data.detection.yolo import read_yolo, yolo_places
 from data.errors import DataError
-from data.images.folder import SPLIT_FOLDERS
+from data.folders import split_in_name
 from data.inputs import nearest
+from data.splits import SPLIT_WORDS
 
 JSON_FOLDERS = ("annotations", "labels")
 
@@ -24,10 +25,10 @@ def coco_files(path: Path) -> list[tuple[str, Path]]:
     for name in JSON_FOLDERS:
         found += [file for file in _jsons(path / name) if is_coco(file)]
     if not found:
-        for names in SPLIT_FOLDERS.values():
+        for names in SPLIT_WORDS.values():
             for name in names:
                 found += [file for file in _jsons(path / name) if is_coco(file)][:1]
-    split = [(split_of(file), file) for file in found]
+    split = [(split_in_name(f"{file.parent.name}/{file.name}"), file) for file in found]
     by_name = {group for group, _ in split}
     if len(found) > 1 and "train" in by_name:
         return [(group, file) for group, file in split if group and _of_boxes(file)]

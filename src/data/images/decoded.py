@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.images.folder import failures
+from data.bad_samples import failures
 from data.pixels.decoding import Fit
 
 

@@ -8,10 +8,11 @@ from typing import Any, Literal
 import numpy as np
 
 from data.augmentation.batches import named as named_augmentation
+from data.bad_samples import failures
 from data.errors import DataError
 from data.folds import fold_problems
 from data.images.build import choice
-from data.images.folder import WHOLE, Listing, existing_path, failures, scan
+from data.images.folder import WHOLE, Listing, existing_path, scan
 from data.images.look import look_images
 from data.images.sets import (
     Cache,

@@ -1,13 +1,12 @@
 """Images and what belongs to each of them by its name: a mask, or a text file with boxes."""
 
-import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from data.errors import DataError
-from data.images.folder import SPLIT_FOLDERS
+from data.folders import child, files_below, split_folders
 from data.inputs import EXTENSIONS
+from data.splits import SPLIT_WORDS
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages")
 WHOLE = ""
@@ -44,13 +43,13 @@ def places(folder: Path, partner_folders: Sequence[str]) -> list[Place]:
     `folder/images` and `folder/masks`, `folder/train/images` and `folder/train/masks`, or
     `folder/images/train` and `folder/masks/train`; [] where it is none of these.
     """
-    images, partners = _child(folder, IMAGE_FOLDERS), _child(folder, partner_folders)
+    images, partners = child(folder, IMAGE_FOLDERS), child(folder, partner_folders)
     if images and partners:
-        inner = _splits(images)
+        inner = split_folders(images)
         found = [
             Place(split, inside, other)
             for split, inside in inner.items()
-            if (other := _child(partners, SPLIT_FOLDERS[split]))
+            if (other := child(partners, SPLIT_WORDS[split]))
         ]
         return (
             found
@@ -58,8 +57,8 @@ def places(folder: Path, partner_folders: Sequence[str]) -> list[Place]:
             else [Place(WHOLE, images, partners)]
         )
     found = []
-    for split, inside in _splits(folder).items():
-        images, partners = _child(inside, IMAGE_FOLDERS), _child(inside, partner_folders)
+    for split, inside in split_folders(folder).items():
+        images, partners = child(inside, IMAGE_FOLDERS), child(inside, partner_folders)
         if images and partners:
             found.append(Place(split, images, partners))
     return found if "train" in [place.split for place in found] else []
@@ -114,7 +113,7 @@ def _by_stem(
     """
     found: dict[str, Path] = {}
     twins = []
-    for path in _files(root):
+    for path in files_below(root):
         if path.suffix.lower() not in endings:
             continue
         stem = PurePosixPath(path.relative_to(root).as_posix()).with_suffix("").as_posix()
@@ -129,34 +128,3 @@ def _by_stem(
             twins.append((found[stem], path))
         found.setdefault(stem, path)
     return found, twins
-
-
-def _files(root: Path) -> Iterator[Path]:
-    """Yield the files below a folder, sorted; what is hidden is left out."""
-    for below, folders, names in os.walk(root, onerror=_refuse, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(below) / name
-
-
-def _refuse(error: OSError) -> None:
-    raise DataError(f"{error.filename} can't be listed ({error.strerror}); change its permissions")
-
-
-def _splits(folder: Path) -> dict[str, Path]:
-    """Return the folder of each split, training first; {} without training."""
-    found = {}
-    for split, names in SPLIT_FOLDERS.items():
-        if inside := _child(folder, names):
-            found[split] = inside
-    return found if "train" in found else {}
-
-
-def _child(folder: Path, names: Sequence[str]) -> Path | None:
-    """Return the first of the folders there is; upper case doesn't matter."""
-    try:
-        there = {entry.name.lower(): Path(entry.path) for entry in os.scandir(folder)}
-    except OSError:
-        return None
-    return next((there[name] for name in names if name in there and there[name].is_dir()), None)

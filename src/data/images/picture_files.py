@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from data.bad_samples import BadFile
+from data.bad_samples import BadFile, failures
 from data.errors import DataError
 from data.images.build import STATISTICS_SAMPLES, choice, statistics
 from data.images.decoded import decoded
-from data.images.folder import failures
 from data.left_out import SPLITS
 from data.pixels.decoding import verify
 from data.pixels.placement import Way

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.augmentation.batches import RandomResizedCrop
-from data.bad_samples import OnError, option_problems
+from data.bad_samples import OnError, failures, option_problems
 from data.errors import DataError
 from data.images.build import STATISTICS_SAMPLES, choice, fingerprint, image_info, statistics
-from data.images.folder import failures
 from data.images.targets import Targets
 from data.info import ImageInfo
 from data.left_out import Parts, judge, without

@@ -23,7 +23,7 @@ MOST_CLASSES = 100
 BETWEEN_LABELS = "|"
 TARGET_NAMES = ("target", "label", "labels", "class", "category", "y")
 FILE_NAMES = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
-SPLIT_NAMES = frozenset(["train", "training", "val", "valid", "validation", "dev", "test", ""])
+SPLIT_WORDS = frozenset(["train", "training", "val", "valid", "validation", "dev", "test", ""])
 logger = logging.getLogger(__name__)
 
 
@@ -112,7 +112,7 @@ def split_column_of(frame: Frame) -> Column | None:
     """Return a column called split whose every entry is the name of one."""
     for name, column in frame.columns.items():
         if name.strip().lower() == "split" and column.values is None:
-            return column if {text.lower() for text in column.texts} <= SPLIT_NAMES else None
+            return column if {text.lower() for text in column.texts} <= SPLIT_WORDS else None
     return None
 
 

@@ -14,6 +14,7 @@ from data.folds import fold_problems
 from data.images.build import choice, fingerprint
 from data.images.pairing import Pairs, pair
 from data.images.picture_files import VERIFIED_FILES, PictureFiles, size_of, sound_parts
+from data.info import ImageInfo
 from data.inputs import EXTENSIONS
 from data.left_out import judge
 from data.pixels.masks import Encoding
@@ -27,7 +28,6 @@ from data.segmentation.classes import (
     named,
 )
 from data.segmentation.folder_masks import FolderMasks
-from data.segmentation.info import SegmentationInfo
 from data.segmentation.layout import SUFFIXES, existing_folder, mask_places
 from data.splits import Indices, Splits, check_fractions
 from data.splitting import split as divided
@@ -54,7 +54,7 @@ def segmentation(
     cache: bool | Literal["auto"] = "auto",
     on_error: OnError = "stop",
     max_bad: int = 20,
-) -> Splits[SegmentationInfo]:
+) -> Splits[ImageInfo]:
     """Return images with masks of a folder, split into training, validation and test.
 
     Layouts: `path/images` and `path/masks` (or labels, annotations, gt ...), each with a folder for
@@ -136,7 +136,8 @@ def segmentation(
         f"{n} {size_of(folder / n)}" for pair in zip(names, masks.names, strict=True) for n in pair
     ]
     content = "\n".join([f"{files.shape} {fit} {meaning}", *sized]).encode()
-    info = SegmentationInfo(
+    info = ImageInfo(
+        problem="segmentation",
         classes=class_names,
         num_classes=len(class_names),
         num_outputs=len(class_names),
@@ -185,7 +186,7 @@ def _dataset(
     files: PictureFiles,
     masks: FolderMasks,
     rows: Indices,
-    info: SegmentationInfo,
+    info: ImageInfo,
     meaning: Encoding,
     augment: Any,
 ) -> Any:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from data.bad_samples import failures
 from data.errors import SampleError
-from data.images.folder import failures
 from data.images.pairing import Pairs
 from data.pixels.masks import (
     IGNORED,

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from data.answers import ClassAnswer
 from data.bad_samples import BadFile
 from data.errors import DataError
-from data.images.folder import SPLIT_FOLDERS
 from data.series.info import SeriesInfo
 from data.series.opening import Opened
 from data.series.reader import SequenceReader, whole_series
@@ -22,9 +21,9 @@ from data.series.statistics import channel_statistics
 from data.series.steps import ROWS
 from data.splits import Splits
 from data.splitting import split
+from data.splitting.written import WORDS
 
 LONGEST = 4096
-SPLIT_NAMES = frozenset(name for names in SPLIT_FOLDERS.values() for name in names)
 logger = logging.getLogger(__name__)
 
 
@@ -153,7 +152,7 @@ def _labelled(
     problems: list[str] = []
     if gaps == "split":
         problems.append("gaps ('split') in data.gaps is for forecasts; choose interpolate or error")
-    in_splits = all(each.file.folder.lower() in SPLIT_NAMES for each in files)
+    in_splits = all(each.file.folder.lower() in WORDS for each in files)
     for each in files:
         folder = each.file.name.split("/")[1] if in_splits and each.file.folder else ""
         folder = each.file.folder if not in_splits else folder

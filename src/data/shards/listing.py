@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import DataError
+from data.folders import split_in_name
 from data.inputs import nearest
 from data.splitting.rules import first
-from data.splitting.written import WORDS
 
 KINDS = {".tar": "tar", ".parquet": "parquet", ".pq": "parquet"}
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
@@ -68,16 +68,7 @@ def shards(path: str | Path | Sequence[str | Path] | None) -> Shards:
     while not all(file.is_relative_to(root) for file in files):
         root = root.parent
     names = tuple(file.relative_to(root).as_posix() for file in files)
-    return Shards(root, names, kinds.pop(), tuple(split_of(name) for name in names))
-
-
-def split_of(name: str) -> str:
-    """Return the split that a shard's name, or else a folder above it, says: "" for none."""
-    for part in reversed(name.lower().split("/")):
-        for word in re.split(r"[^a-z]+", part):
-            if word in WORDS:
-                return word
-    return ""
+    return Shards(root, names, kinds.pop(), tuple(split_in_name(name) for name in names))
 
 
 def _files(source: str) -> list[Path]:

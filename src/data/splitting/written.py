@@ -8,20 +8,10 @@ import numpy as np
 
 from data.errors import DataError
 from data.inputs import nearest
-from data.splits import Indices
+from data.splits import SPLIT_WORDS, Indices
 from data.splitting.rules import first, is_missing
 
-WORDS = {
-    "train": 0,
-    "training": 0,
-    "val": 1,
-    "valid": 1,
-    "validation": 1,
-    "dev": 1,
-    "development": 1,
-    "test": 2,
-    "testing": 2,
-}
+WORDS = {word: place for place, words in enumerate(SPLIT_WORDS.values()) for word in words}
 UNSPLIT = -1
 
 

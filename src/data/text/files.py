@@ -1,18 +1,13 @@
 """Folders of text files: flat, a folder for each class, or split folders with classes in them."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.errors import DataError
+from data.folders import files_below
+from data.splits import SPLIT_WORDS
 from data.text.rows import TABLES
 
 TEXTS = (".txt", ".text", ".md", ".tokens")
-SPLIT_FOLDERS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing"),
-}
 UNLABELLED = ("unsup", "unsupervised", "unlabeled", "unlabelled")
 
 
@@ -34,13 +29,8 @@ class Listing:
 
 def text_files(folder: Path) -> list[str]:
     """Return the text files anywhere below a folder, sorted, hidden ones left out."""
-    found = []
-    for below, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            if not name.startswith(".") and is_text(name):
-                found.append((Path(below) / name).relative_to(folder).as_posix())
-    return sorted(found)
+    found = (path for path in files_below(folder) if is_text(path.name))
+    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def is_text(name: str) -> bool:
@@ -76,7 +66,7 @@ def split_entries(folder: Path, *, folders: bool) -> dict[str, Path]:
     """Return the folder, or the table, of each split: train.csv, valid.csv, test.csv."""
     found: dict[str, Path] = {}
     entries = sorted(folder.iterdir())
-    for split, names in SPLIT_FOLDERS.items():
+    for split, names in SPLIT_WORDS.items():
         for entry in entries:
             fits = entry.is_dir() if folders else entry.suffix.lower() in TABLES
             stem = entry.name if folders else entry.stem
@@ -87,7 +77,3 @@ def split_entries(folder: Path, *, folders: bool) -> dict[str, Path]:
 
 def _folders(place: Path) -> list[Path]:
     return sorted(e for e in place.iterdir() if e.is_dir() and not e.name.startswith("."))
-
-
-def _refuse(error: OSError) -> None:
-    raise DataError(f"{error.filename} can't be listed ({error.strerror}); change its permissions")

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError, SampleError
+from data.folders import split_in_name
 from data.text.columns import no_column, split_column
 from data.text.decoding import read_text, tell_encodings
-from data.text.files import SPLIT_FOLDERS, split_entries
+from data.text.files import split_entries
 from data.text.headings import PAIR_NAMES
 from data.text.rows import JSON, PARQUET, TABLES, Rows, cell_text, put_together, read_rows
 
@@ -180,7 +181,7 @@ def couples(
     if not quiet and (source is None or target is None):
         logger.warning("from %s to %s; data.source=%s turns it round", first, second, second)
     found = [(stem, f[first], f[second]) for stem, f in stems.items() if {first, second} <= set(f)]
-    split = {_split(stem): (s, t) for stem, s, t in found}
+    split = {split_in_name(stem): (s, t) for stem, s, t in found}
     if "train" in split:
         return [(name, *files) for name, files in split.items() if name]
     return [("", s, t) for _, s, t in found]
@@ -267,8 +268,3 @@ def _unfolded(rows: Rows) -> Rows:
     others = {name: values for name, values in rows.columns.items() if name != "translation"}
     columns = {name: [cell.get(name) for cell in cells] for name in cells[0]}
     return Rows(rows.name, {**columns, **others}, rows.places, rows.encoding)
-
-
-def _split(stem: str) -> str:
-    words = set(re.split(r"[._-]", stem.lower()))
-    return next((split for split, known in SPLIT_FOLDERS.items() if words & set(known)), "")

@@ -1,7 +1,6 @@
 """Running text for language models: documents as a stream of tokens, cut into blocks."""
 
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,14 @@ import numpy as np
 
 from data.bad_samples import BadFile, option_problems
 from data.errors import DataError, SampleError
+from data.folders import split_in_name
 from data.left_out import judge
 from data.splits import Splits, check_fractions
 from data.splitting import split as divide
 from data.text.answers import LanguageAnswer
 from data.text.columns import text_columns
 from data.text.decoding import existing, read_text, tell_encodings
-from data.text.files import SPLIT_FOLDERS, TEXTS, text_files
+from data.text.files import TEXTS, text_files
 from data.text.gathering import Form, read_table
 from data.text.info import TextInfo
 from data.text.labelled import fingerprint
@@ -160,7 +160,7 @@ def _divided(
 ) -> list[list[Document]]:
     """Return the documents, or parts of them, of training, validation and test."""
     names = [document.name for document in documents]
-    given = [split_of(name) for name in names] if place.is_dir() and method is None else []
+    given = [split_in_name(name) for name in names] if place.is_dir() and method is None else []
     if "train" in given:
         rest = sorted(name for name, split in zip(names, given, strict=True) if not split)
         if rest:
@@ -196,12 +196,6 @@ def _divided(
         return [[documents[i] for i in part.tolist()] for part in parts]
     cut = [contiguous(document, validation, test) for document in documents]
     return [[d[n] for d in cut if d[n].text.strip()] for n in range(3)]
-
-
-def split_of(name: str) -> str:
-    """Return the split that a file's name speaks of, as "wiki.train.tokens" does; or ""."""
-    words = re.split(r"[./_-]", name.lower())
-    return next((split for split, known in SPLIT_FOLDERS.items() if set(words) & set(known)), "")
 
 
 def contiguous(document: Document, validation: float, test: float) -> list[Document]:

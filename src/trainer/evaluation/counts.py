@@ -12,7 +12,7 @@ from torch import Tensor
 from trainer.errors import Failed, Refused
 from trainer.evaluation.kept import Kept
 from trainer.evaluation.scores import Scores, scores
-from trainer.evaluation.sums import Metric, Number, Sum, measure
+from trainer.evaluation.sums import Means, Metric, Number
 from trainer.evaluation.writing import Picture
 
 if TYPE_CHECKING:
@@ -59,17 +59,13 @@ class Counts:
         self._mistakes = mistakes
         self._selected = selected
         self._classes = list(classes or map(str, range(num_classes)))
-        self._metrics = dict(metrics or {})
         # Row 0 takes targets below 0 and row C + 1 those above C - 1: `values` tells of them in one
         # line, where an index out of range would end the process on CUDA.
         self._rows = torch.zeros((num_classes + 2) * num_classes, dtype=torch.int64, device=device)
         self._one = torch.ones((), dtype=torch.int64, device=self._rows.device)
-        self._loss, self._weight = Sum(self._rows.device), Sum(self._rows.device)
-        self._extra = {
-            name: (Sum(self._rows.device), Sum(self._rows.device)) for name in metrics or {}
-        }
+        self._means = Means(self._rows.device, metrics)
         self._kept: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
-        self._read: tuple[NDArray[np.int64], list[float]] | None = None
+        self._read: tuple[NDArray[np.int64], dict[str, float]] | None = None
 
     @torch.no_grad()
     def update(self, outputs: Tensor, target: Tensor, loss_sum: Number, weight: Number) -> None:
@@ -88,12 +84,7 @@ class Counts:
         cell = torch.add(prediction, row, alpha=self.num_classes).add_(self.num_classes)
         # Not bincount: on CUDA it reads the largest index back to the host, a sync for each batch.
         self._rows.scatter_add_(0, cell, self._one.expand(len(cell)))
-        self._loss.add(loss_sum)
-        self._weight.add(weight)
-        for name, metric in self._metrics.items():
-            part, whole = measure(name, metric, outputs, target)
-            self._extra[name][0].add(part)
-            self._extra[name][1].add(whole)
+        self._means.add(outputs, target, loss_sum, weight)
         if self.keeps:
             self._keep(outputs, row, prediction)
 
@@ -109,10 +100,8 @@ class Counts:
         NaN where a metric has no weight, or the loss is not finite. Raises Failed where nothing was
         counted or a target is no class.
         """
-        found, sums = self._scores(), self._totals()[1]
-        values = {"loss": _mean(sums[0], sums[1]), **found.averages}
-        for place, name in enumerate(self._extra):
-            values[name] = _mean(sums[2 + 2 * place], sums[3 + 2 * place])
+        found, means = self._scores(), self._totals()[1]
+        values = {"loss": means["loss"], **found.averages, **means}
         if self._selected is not None:
             score, label = self._selected.split("/", 1)
             if label not in self._classes:
@@ -191,19 +180,11 @@ class Counts:
     def _scores(self) -> Scores:
         return scores(self._totals()[0])
 
-    def _totals(self) -> tuple[NDArray[np.int64], list[float]]:
+    def _totals(self) -> tuple[NDArray[np.int64], dict[str, float]]:
         if self._read is None:
-            sums = [
-                self._loss,
-                self._weight,
-                *(one for pair in self._extra.values() for one in pair),
-            ]
             # Sums travel as their bits beside the counts, so that all of it is a single copy.
-            packed = torch.cat([self._rows, *(one.bits() for one in sums)]).cpu()
+            packed = torch.cat([self._rows, self._means.bits()]).cpu()
             rows = packed[: len(self._rows)].numpy().reshape(-1, self.num_classes)
-            totals = [
-                one.value(bits) for one, bits in zip(sums, packed[len(self._rows) :], strict=True)
-            ]
             outside = int(rows[0].sum() + rows[-1].sum())
             if outside:
                 raise Failed(
@@ -212,12 +193,8 @@ class Counts:
                 )
             if not rows.any():
                 raise Failed("nothing was evaluated: the split has no samples; see data")
-            self._read = rows[1:-1], totals
+            self._read = rows[1:-1], self._means.values(packed[len(self._rows) :])
         return self._read
-
-
-def _mean(total: float, weight: float) -> float:
-    return total / weight if weight else float("nan")
 
 
 def _wrong_outputs(outputs: Tensor, num_classes: int) -> str:

@@ -155,7 +155,7 @@ def per_class_bars(per_class: Sequence[Mapping[str, Any]], split: str = "test") 
         label = f"{TITLES[score]}  {means[score]:.3f}"
         draw(ax, [row[score] for row in rows], place, colour, label)
         ax.axvline(means[score], color=colour, lw=1.1, ls=(0, (1, 1.6)), zorder=1.5)
-    _frame(ax, names, size)
+    style.share_axes(ax, names, size)
     _figures_beside(ax, rows, size)
     ax.legend(
         loc="lower left",
@@ -183,25 +183,10 @@ def _dots(ax: "Axes", values: list[float], place: int, colour: str, label: str) 
     )
 
 
-def _frame(ax: "Axes", names: list[str], size: float) -> None:
-    ax.set_xlim(0, 1.005)
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.set_yticks(range(len(names)), names, size=size, parse_math=False)
-    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"], color=style.QUIET)
-    ax.grid(axis="x", color=style.RULE, lw=0.8)
-    ax.set_axisbelow(True)
-
-
 def _figures_beside(ax: "Axes", rows: Sequence[Mapping[str, Any]], size: float) -> None:
     """F1 and the number of samples as figures at the end of each row, as in a table."""
     columns: tuple[tuple[float, str, list[str]], ...] = (
         (1.11, "F1", [f"{row['f1']:.3f}" for row in rows]),
         (1.24, "samples", [f"{row['support']:,}" for row in rows]),
     )
-    turn = ax.get_yaxis_transform()
-    for x, name, texts in columns:
-        ax.text(
-            x, 1.0, name, transform=ax.transAxes, ha="right", va="bottom", size=8, color=style.QUIET
-        )
-        for y, text in enumerate(texts):
-            ax.text(x, y, text, transform=turn, ha="right", va="center", size=size, color=style.INK)
+    style.columns_beside(ax, columns, size)

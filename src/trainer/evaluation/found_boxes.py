@@ -1,6 +1,6 @@
 """What a detector finds while it is evaluated: decoded on the device, judged at the end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from trainer.errors import Failed, Refused
 from trainer.evaluation import average_precision as ap
-from trainer.evaluation.sums import Number, Sum, mean_of
+from trainer.evaluation.sums import Means, Metric, Number
 from trainer.evaluation.writing import Picture, in_order_of, write_figure, write_table
 
 if TYPE_CHECKING:
@@ -90,11 +90,12 @@ class FoundBoxes:
         *,
         selected: str | None = None,
         examples: int = 9,
+        metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         self.classes = [str(name) for name in classes]
         self.num_samples = 0
         self._size, self._selected, self._examples = size, selected, examples
-        self._loss, self._weight = Sum(torch.device(device)), Sum(torch.device(device))
+        self._means = Means(torch.device(device), metrics)
         self._found: list[Tensor] = []
         self._true: list[Tensor] = []
 
@@ -120,8 +121,7 @@ class FoundBoxes:
         self.__dict__.pop("_matches", None)
         self._found.append(decoded(outputs, *self._size))
         self._true.append(target.float())
-        self._loss.add(loss_sum)
-        self._weight.add(weight)
+        self._means.add(outputs, target, loss_sum, weight)
         self.num_samples += len(outputs)
 
     @cached_property
@@ -175,13 +175,15 @@ class FoundBoxes:
         """
         rows = [row for row in self.per_class() if row["support"]]
         operating = ap.best_f1(self._matches)
+        means = self._means.values()
         values = {
-            "loss": mean_of(self._loss, self._weight),
+            "loss": means["loss"],
             "map50": _mean([row["ap50"] for row in rows]),
             "map": _mean([row["ap"] for row in rows]),
             "precision": operating.precision,
             "recall": operating.recall,
             "f1": operating.f1,
+            **means,
         }
         if self._selected is not None:
             found = [row["ap50"] for row in self.per_class() if row["label"] == self._selected]

@@ -14,7 +14,7 @@ from torch.nn import functional
 from trainer.errors import Failed, Refused
 from trainer.evaluation.own_metrics import metric_problems
 from trainer.evaluation.selection import Selection
-from trainer.evaluation.sums import Metric, Number, Sum, mean_of, measure
+from trainer.evaluation.sums import Means, Metric, Number, Sum
 from trainer.evaluation.writing import Picture, in_order_of, write_table
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ class TokenCounts:
         self.num_samples = 0
         # Right tokens, counted tokens, samples that are right as a whole, targets out of range.
         self._counts = torch.zeros(4, dtype=torch.int64, device=place)
-        self._loss, self._weight, self._likelihood = Sum(place), Sum(place), Sum(place)
-        self._metrics = dict(metrics or {})
-        self._extra = {name: (Sum(place), Sum(place)) for name in self._metrics}
+        self._likelihood, self._means = Sum(place), Means(place, metrics)
         self._kept: list[Tensor] = []
 
     @torch.no_grad()
@@ -123,13 +121,8 @@ class TokenCounts:
         whole = right.sum(1).eq(counted.sum(1))
         self._counts += torch.stack([right.sum(), counted.sum(), whole.sum(), outside.sum()])
         self._likelihood.add(losses.sum())
-        self._loss.add(loss_sum)
-        self._weight.add(weight)
+        self._means.add(outputs, target, loss_sum, weight)
         self.num_samples += len(target)
-        for name, metric in self._metrics.items():
-            part, number = measure(name, metric, outputs, target)
-            self._extra[name][0].add(part)
-            self._extra[name][1].add(number)
         if self.keeps:
             self._kept.append(each)
 
@@ -147,14 +140,15 @@ class TokenCounts:
                 f"{self.num_tokens - 1}, or {IGNORED} for none; look at the data"
             )
         likelihood = float(self._likelihood.value(self._likelihood.bits()[0].cpu()))
+        means = self._means.values()
         values = {
-            "loss": mean_of(self._loss, self._weight),
+            "loss": means["loss"],
             "perplexity": perplexity(likelihood / tokens) if tokens else math.nan,
             "token_accuracy": right / tokens if tokens else math.nan,
         }
         if self.whole:
             values["exact_match"] = whole / self.num_samples
-        return values | {name: mean_of(*pair) for name, pair in self._extra.items()}
+        return values | means
 
     def kept(self) -> Array:
         """Negative log-likelihood, tokens and right tokens of every sample, [N, 3]."""

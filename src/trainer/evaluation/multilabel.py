@@ -12,7 +12,7 @@ from torch import Tensor
 from trainer.errors import Failed, Refused
 from trainer.evaluation.own_metrics import metric_problems
 from trainer.evaluation.selection import Selection
-from trainer.evaluation.sums import Metric, Number, Sum, mean_of, measure
+from trainer.evaluation.sums import Means, Metric, Number
 from trainer.evaluation.writing import Picture, in_order_of, write_figure, write_table
 
 if TYPE_CHECKING:
@@ -103,11 +103,7 @@ class LabelCounts:
         # Rows: right, predicted, present; a float64 count is exact to 2**53, float32 to 2**24.
         self._counts = torch.zeros((3, len(labels)), dtype=torch.int64, device=device)
         self._whole = torch.zeros(3, dtype=torch.int64, device=device)  # samples, exact, odd
-        self._loss, self._weight = Sum(self._counts.device), Sum(self._counts.device)
-        self._metrics, self._selected = dict(metrics or {}), selected
-        self._extra = {
-            name: (Sum(self._counts.device), Sum(self._counts.device)) for name in self._metrics
-        }
+        self._means, self._selected = Means(self._counts.device, metrics), selected
         self._kept: list[tuple[Tensor, Tensor]] = []
 
     @torch.no_grad()
@@ -129,12 +125,7 @@ class LabelCounts:
         odd = ((target != 0) & (target != 1)).any(1).sum()
         exact = (predicted == present).all(1).sum()
         self._whole += torch.stack([odd.new_full((), len(outputs)), exact, odd])
-        self._loss.add(loss_sum)
-        self._weight.add(weight)
-        for name, metric in self._metrics.items():
-            part, whole = measure(name, metric, outputs, target)
-            self._extra[name][0].add(part)
-            self._extra[name][1].add(whole)
+        self._means.add(outputs, target, loss_sum, weight)
         if self.keeps:
             self._kept.append((outputs.float().sigmoid(), present))
 
@@ -143,14 +134,15 @@ class LabelCounts:
         scores, samples = self._scores(), self.num_samples
         right, predicted, present = self._counts.cpu().numpy().astype(np.float64)
         wrong = float((predicted + present - 2 * right).sum())
+        means = self._means.values()
         values = {
-            "loss": mean_of(self._loss, self._weight),
+            "loss": means["loss"],
             **{name: float(np.mean(scores[name])) for name in ("f1", "precision", "recall")},
             "micro_f1": float(2 * right.sum() / max(1.0, (predicted + present).sum())),
             "exact_match": int(self._whole[1]) / samples,
             "hamming_loss": wrong / (samples * len(self.labels)),
+            **means,
         }
-        values |= {name: mean_of(*pair) for name, pair in self._extra.items()}
         if self._selected is not None:
             score, label = self._selected.split("/", 1)
             if label not in self.labels:

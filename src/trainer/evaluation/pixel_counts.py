@@ -1,6 +1,6 @@
 """What is counted while a segmentation is evaluated: on the device, without waiting for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trainer.errors import Failed, Refused
 from trainer.evaluation.scores import scores
-from trainer.evaluation.sums import Number, Sum, mean_of
+from trainer.evaluation.sums import Means, Metric, Number
 from trainer.evaluation.writing import Picture, in_order_of, write_figure, write_table
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class PixelCounts:
         keep: bool = False,
         selected: str | None = None,
         examples: int = 6,
+        metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         if len(classes) < 2:
             raise Refused(f"{len(classes)} classes: a segmentation needs at least 2; see data.path")
@@ -64,7 +65,7 @@ class PixelCounts:
         # Two further rows: of ignored pixels, and of targets that are no class.
         self._cells = torch.zeros((count + 2) * count, dtype=torch.int64, device=device)
         self._one = torch.ones((), dtype=torch.int64, device=self._cells.device)
-        self._loss, self._weight = Sum(self._cells.device), Sum(self._cells.device)
+        self._means = Means(self._cells.device, metrics)
         self._each: list[tuple[Tensor, Tensor]] = []
         self._worst: Worst | None = None
         self._matrix: NDArray[np.int64] | None = None
@@ -86,8 +87,7 @@ class PixelCounts:
         cells = self._cells.new_zeros((batch, len(self._cells)))
         cells.scatter_add_(1, cell, self._one.expand(cell.shape))
         self._cells += cells.sum(0)
-        self._loss.add(loss_sum)
-        self._weight.add(weight)
+        self._means.add(outputs, target, loss_sum, weight)
         if self.keeps:
             self._keep(cells, row, prediction)
         self.num_samples += batch
@@ -145,10 +145,12 @@ class PixelCounts:
         """
         matrix = self.confusion()
         overlaps = self._overlaps(matrix)
+        means = self._means.values()
         values = {
-            "loss": mean_of(self._loss, self._weight),
+            "loss": means["loss"],
             "mean_iou": float(np.nanmean(overlaps)),
             "pixel_accuracy": float(matrix.trace() / matrix.sum()),
+            **means,
         }
         if self._selected is not None:
             if self._selected not in self.classes:

@@ -12,7 +12,7 @@ from torch import Tensor
 from trainer.errors import Failed, Refused
 from trainer.evaluation.own_metrics import metric_problems
 from trainer.evaluation.selection import Selection
-from trainer.evaluation.sums import Metric, Number, Sum, mean_of, measure
+from trainer.evaluation.sums import Means, Metric, Number
 from trainer.evaluation.writing import Picture, in_order_of, write_figure, write_table
 
 if TYPE_CHECKING:
@@ -105,9 +105,7 @@ class Errors:
         # Rows: squared error, absolute error, target, squared target.
         self._sums = torch.zeros((4, len(targets)), dtype=dtype, device=place)
         self._number = 0
-        self._loss, self._weight = Sum(place), Sum(place)
-        self._metrics, self._selected = dict(metrics or {}), selected
-        self._extra = {name: (Sum(place), Sum(place)) for name in self._metrics}
+        self._means, self._selected = Means(place, metrics), selected
         self._kept: list[tuple[Tensor, Tensor]] = []
 
     @torch.no_grad()
@@ -128,21 +126,16 @@ class Errors:
         parts = (error.square(), error.abs(), truth, truth.square())
         self._sums += torch.stack([part.sum(0) for part in parts])
         self._number += len(outputs)
-        self._loss.add(loss_sum)
-        self._weight.add(weight)
-        for name, metric in self._metrics.items():
-            part, whole = measure(name, metric, outputs, target)
-            self._extra[name][0].add(part)
-            self._extra[name][1].add(whole)
+        self._means.add(outputs, target, loss_sum, weight)
         if self.keeps:
             self._kept.append((outputs.float(), target.float()))
 
     def values(self) -> dict[str, float]:
         """Every metric by name, `loss` first; R2 is NaN where the targets don't vary."""
         found = self._scores()
-        values = {"loss": mean_of(self._loss, self._weight)}
-        values |= {name: float(np.mean(found[name])) for name in METRICS[1:]}
-        values |= {name: mean_of(*pair) for name, pair in self._extra.items()}
+        means = self._means.values()
+        averages = {name: float(np.mean(found[name])) for name in METRICS[1:]}
+        values = {"loss": means["loss"], **averages, **means}
         if self._selected is not None:
             score, target = self._selected.split("/", 1)
             if target not in self.targets:

@@ -36,23 +36,12 @@ def overlaps(per_class: Sequence[Mapping[str, Any]], split: str) -> "Figure":
     ax = style.axes(made, margin, 0.45, 1.6, 0.95)
     ax.barh(range(len(rows)), [row["iou"] for row in rows], height=0.6, color=style.BLUE)
     ax.axvline(mean, color=style.INK, lw=1.1, ls=(0, (1, 1.6)))
-    ax.set_xlim(0, 1.005)
-    ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.set_yticks(range(len(rows)), names, parse_math=False)
-    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"], color=style.QUIET)
-    ax.grid(axis="x", color=style.RULE, lw=0.8)
-    ax.set_axisbelow(True)
-    turn = ax.get_yaxis_transform()
+    style.share_axes(ax, names)
     columns = (
         (1.1, "IoU", [f"{row['iou']:.3f}" for row in rows]),
         (1.32, "pixels", [f"{row['support']:,}" for row in rows]),
     )
-    for x, name, texts in columns:
-        ax.text(
-            x, 1.0, name, transform=ax.transAxes, ha="right", va="bottom", size=8, color=style.QUIET
-        )
-        for y, text in enumerate(texts):
-            ax.text(x, y, text, transform=turn, ha="right", va="center", size=9, color=style.INK)
+    style.columns_beside(ax, columns)
     return made
 
 

@@ -1,5 +1,6 @@
 """One look for all figures: palette, type, and text that comes from a user's data."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +47,28 @@ def axes(made: "Figure", left: float, bottom: float, right: float, top: float) -
         spine.set_visible(False)
     ax.tick_params(length=0, colors=INK, labelsize=9)
     return ax
+
+
+def share_axes(ax: "Axes", names: Sequence[str], size: float = 9.0) -> None:
+    """Prepare axes for a bar a name, the first at the top, over shares from 0 to 1."""
+    ax.set_xlim(0, 1.005)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_yticks(range(len(names)), names, size=size, parse_math=False)
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"], color=QUIET)
+    ax.grid(axis="x", color=RULE, lw=0.8)
+    ax.set_axisbelow(True)
+
+
+def columns_beside(
+    ax: "Axes", columns: Sequence[tuple[float, str, Sequence[str]]], size: float = 9.0
+) -> None:
+    """Write columns of texts beside the bars: (where its right end is, its title, a text a bar)."""
+    turn = ax.get_yaxis_transform()
+    title: Any = {"transform": ax.transAxes, "ha": "right", "va": "bottom", "color": QUIET}
+    for x, name, texts in columns:
+        ax.text(x, 1.0, name, size=8, **title)
+        for y, text in enumerate(texts):
+            ax.text(x, y, text, transform=turn, ha="right", va="center", size=size, color=INK)
 
 
 def as_pixels(made: "Figure") -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """Sums that stay on the device, and the metrics of a user's own that feed them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -50,11 +50,36 @@ class Sum:
         return float(bits.view(torch.float64))
 
 
-def mean_of(total: Sum, weight: Sum) -> float:
-    """What a sum is on average; NaN without weight. Waits for the device."""
-    parts = torch.cat([total.bits(), weight.bits()]).cpu()
-    number = weight.value(parts[1])
-    return total.value(parts[0]) / number if number else float("nan")
+class Means:
+    """The loss and a user's own metrics of one evaluation, each as a sum and what it is over.
+
+    `metrics` maps a name to a callable(outputs, target) -> (sum, count).
+    """
+
+    def __init__(self, device: torch.device, metrics: Mapping[str, Metric] | None = None) -> None:
+        self._metrics = dict(metrics or {})
+        self._names = ("loss", *self._metrics)
+        self._sums = [Sum(device) for _ in range(2 * len(self._names))]
+
+    def add(self, outputs: Tensor, target: Tensor, loss_sum: Number, weight: Number) -> None:
+        """Add one batch, whose mean loss is `loss_sum` / `weight`; does not wait for the device."""
+        numbers = [loss_sum, weight]
+        for name, metric in self._metrics.items():
+            numbers += measure(name, metric, outputs, target)
+        for total, number in zip(self._sums, numbers, strict=True):
+            total.add(number)
+
+    def bits(self) -> Tensor:
+        """All sums as int64 on the device, to travel to the CPU beside other counts."""
+        return torch.cat([total.bits() for total in self._sums])
+
+    def values(self, bits: Tensor | None = None) -> dict[str, float]:
+        """Each mean by name, `loss` first, NaN without weight; waits for the device unless `bits`,
+        as copied to the CPU, are given."""
+        read = self.bits().cpu() if bits is None else bits
+        numbers = [total.value(each) for total, each in zip(self._sums, read, strict=True)]
+        pairs = zip(self._names, numbers[::2], numbers[1::2], strict=True)
+        return {name: total / whole if whole else float("nan") for name, total, whole in pairs}
 
 
 def measure(name: str, metric: Metric, outputs: Tensor, target: Tensor) -> tuple[Number, Number]:

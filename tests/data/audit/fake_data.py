@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from data.splits import Splits
 class VectorInfo:
     """Of rows of numbers, or anything else that has no kind."""
 
+    kind: ClassVar[str] = ""
     classes: tuple[str, ...] = ("no", "yes")
     num_classes: int = 2
     problem: str = "classification"
@@ -33,15 +34,21 @@ class VectorInfo:
 class TextInfo(VectorInfo):
     """Of texts."""
 
+    kind = "text"
+
 
 @dataclass(frozen=True)
 class AudioInfo(VectorInfo):
     """Of recordings."""
 
+    kind = "audio"
+
 
 @dataclass(frozen=True)
 class SeriesInfo(VectorInfo):
     """Of series."""
+
+    kind = "series"
 
 
 class Named:

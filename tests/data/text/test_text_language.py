@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
+from data.folders import split_in_name
 from data.text.readers import LanguageReader
-from data.text.running import Document, blocks, contiguous, language, split_of
+from data.text.running import Document, blocks, contiguous, language
 from data.text.tokenizer import BOS, EOS, Tokenizer, learnt
 from trainer.config.assembly import facts
 
@@ -100,8 +101,10 @@ def test_files_called_after_splits_are_the_splits(tmp_path: Path) -> None:
         ("test", splits.test),
     ):
         assert set(WORDS_OF(splits.info).decode(stream(part)).split()) == {"only", split, "here"}
-    assert split_of("val/a.txt") == "validation" and split_of("training_data.txt") == "train"
-    assert split_of("trainers.txt") == ""
+    assert (
+        split_in_name("val/a.txt") == "validation" and split_in_name("training_data.txt") == "train"
+    )
+    assert split_in_name("trainers.txt") == ""
 
 
 def test_a_table_has_a_document_in_each_row(tmp_path: Path) -> None:

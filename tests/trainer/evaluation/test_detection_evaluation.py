@@ -143,6 +143,20 @@ def test_values_of_an_evaluation() -> None:
     assert np.isnan(rows[2]["ap50"]) and [row["support"] for row in rows] == [2, 2, 0]
 
 
+def test_a_metric_of_ones_own_stands_beside_the_others() -> None:
+    evaluation = Detection(
+        select="mine", metrics={"mine": lambda o, t: ((t[..., 0] >= 0).sum(), len(o))}
+    )
+    measured = evaluation.start(INFO, "cpu")
+    one = (0, 1.0, 2.0, 12.0, 9.0)
+    measured.update(output([one])[None], target([one, one])[None], 0.0, 1.0)
+    pair = torch.stack([target([one]), target([])])
+    measured.update(torch.stack([output([one]), output([])]), pair, 0.0, 2.0)
+    assert measured.values()["mine"] == 1.0 and "mine" in evaluation.names(INFO)
+    with pytest.raises(Refused, match="taken"):
+        Detection(metrics={"map": lambda o, t: (0, 1)})
+
+
 def test_what_is_written(tmp_path: Path) -> None:
     asked: list[int] = []
 

@@ -128,6 +128,21 @@ def test_what_may_be_selected() -> None:
         Segmentation(examples=-1)
 
 
+def test_a_metric_of_ones_own_stands_beside_the_others() -> None:
+    """The share of pixels guessed as disc, whatever they are, over two batches of unlike size."""
+    logits, target = batches()
+    share = {"discs": lambda o, t: ((o.argmax(1) == 2).sum(), t.numel())}
+    evaluation = Segmentation(select="discs", metrics=share)
+    counts = evaluation.start(INFO, "cpu")
+    for cut in (slice(0, 3), slice(3, 7)):
+        counts.update(logits[cut], target[cut], 0.0, 1.0)
+    expected = (logits.argmax(1) == 2).float().mean().item()
+    assert counts.values()["discs"] == pytest.approx(expected)
+    assert "discs" in evaluation.names(INFO)
+    with pytest.raises(Refused, match="taken"):
+        Segmentation(metrics={"mean_iou": share["discs"]})
+
+
 def test_a_guess_where_nothing_counts_is_not_drawn() -> None:
     truth = np.full((1, 4, 4), 255, dtype=np.uint8)
     truth[0, 1:3] = 0
