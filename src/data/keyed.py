@@ -34,11 +34,12 @@ def hashes(stream: int, counters: NDArray[Any]) -> NDArray[np.uint64]:
     """Return one uint64 per counter, each a function of `stream` and that counter alone."""
     mixed = counters.astype(np.uint64) * np.uint64(GOLDEN)
     mixed += np.uint64(stream)
-    mixed ^= mixed >> np.uint64(30)
+    shifted = mixed >> np.uint64(30)
+    mixed ^= shifted
     mixed *= np.uint64(FIRST)
-    mixed ^= mixed >> np.uint64(27)
+    mixed ^= np.right_shift(mixed, np.uint64(27), out=shifted)
     mixed *= np.uint64(SECOND)
-    mixed ^= mixed >> np.uint64(31)
+    mixed ^= np.right_shift(mixed, np.uint64(31), out=shifted)
     return mixed
 
 
@@ -50,5 +51,17 @@ def uniform(stream: int, rows: NDArray[Any], columns: int) -> NDArray[np.float64
 
 def permutation(stream: int, count: int) -> NDArray[np.int64]:
     """Return the numbers below `count` in an order that is a function of `stream` alone, int64."""
-    # No two hashes are equal (each step of the mixing can be undone), so any sort gives this order.
-    return np.argsort(hashes(stream, np.arange(count))).astype(np.int64, copy=False)
+    numbers = np.arange(count, dtype=np.uint64)
+    marks = hashes(stream, numbers)
+    # Each number takes the place of its hash's last bits: sorting pairs takes longer.
+    bits = np.uint64(max(count - 1, 0).bit_length())
+    packed = marks >> bits
+    packed <<= bits
+    packed |= numbers
+    packed.sort()
+    order = packed & np.uint64((1 << int(bits)) - 1)
+    packed >>= bits
+    if (packed[1:] == packed[:-1]).any():
+        # Whole hashes are never equal: each step of the mixing can be undone.
+        return np.argsort(marks)
+    return order.view(np.int64)

@@ -1,6 +1,7 @@
 """Keyed random numbers: functions of their key, even, and never the same twice."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,3 +42,13 @@ def test_keys_differ_by_every_part() -> None:
 def test_permutation_is_one() -> None:
     for count in (0, 1, 2, 1000):
         assert sorted(keyed.permutation(7, count).tolist()) == list(range(count))
+
+
+def test_a_permutation_is_the_order_of_the_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for count in (0, 1, 2, 3, 1000, 65536, 65537):
+        order = np.argsort(keyed.hashes(7, np.arange(count)))
+        assert np.array_equal(keyed.permutation(7, count), order)
+    # Hashes that differ in their last bits alone.
+    marks = np.array([5, 3, 4, 0, 1 << 60], dtype=np.uint64)
+    monkeypatch.setattr(keyed, "hashes", lambda stream, counters: marks)
+    assert keyed.permutation(7, 5).tolist() == [3, 1, 2, 0, 4]

@@ -42,6 +42,7 @@ def table_splits(frame: Frame, options: Options, plan: Plan) -> Splits[TableInfo
     with ThreadPoolExecutor(1, thread_name_prefix="fingerprint") as pool:
         # hashlib lets go of the interpreter, so this goes on beside the rest.
         digest = pool.submit(content_digest, frame, shapes, by_name, target)
+        pool.submit(getattr, frame.names, "numbers")  # counts the lines
         parts = divided(frame, target, chosen, plan, kept)
         parts, left_out = without(frame, parts, bad)
         features, stored_values = _learned(frame, shapes, by_name, parts[0], plan, decimal)

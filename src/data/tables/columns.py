@@ -10,6 +10,7 @@ from data.tables.cells import MISSING, date_text, number_text
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
+CLOSE_BY = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Column:
         return int(self.missing.sum())
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no row has a value; the first rows mostly tell."""
+        return bool(self.take(slice(0, 100)).missing.all() and self.missing.all())
+
+    @property
     def missing(self) -> NDArray[np.bool_]:
         """Whether each row has no value."""
         if self.values is not None:
@@ -61,13 +67,13 @@ class Column:
         """Return the column with its numbers as texts, such as the names of classes."""
         if self.values is None:
             return self
-        unique, codes = np.unique(self.values, return_inverse=True)
+        unique, codes = distinct(self.values)
         known = int((~np.isnan(unique)).sum())
         places: Codes = np.where(codes < known, codes, -1).astype(np.int32)
         texts = [self._text_of(value) for value in unique[:known].tolist()]
         return Column(self.name, codes=places, texts=texts)
 
-    def take(self, rows: NDArray[np.int64]) -> "Column":
+    def take(self, rows: NDArray[np.int64] | slice) -> "Column":
         """Return some of the rows."""
         values = None if self.values is None else self.values[rows]
         codes = None if self.codes is None else self.codes[rows]
@@ -79,6 +85,18 @@ class Column:
         if not np.isfinite(value):
             return "inf" if value > 0 else "-inf"
         return date_text(value) if self.holds == "dates" else number_text(value)
+
+
+def distinct(values: Floats) -> tuple[Floats, NDArray[np.integer]]:
+    """Return what `numpy.unique` with the inverse does; whole numbers close by need no sort."""
+    unique = np.unique(values)
+    low, high = unique[[0, -1]].tolist() if len(unique) else (np.nan, np.nan)
+    if high - low < CLOSE_BY and (np.floor(unique) == unique).all():
+        places = np.zeros(int(high - low) + 1, dtype=np.int32)
+        places[(unique - low).astype(np.int64)] = np.arange(len(unique))
+        return unique, places[(values - low).astype(np.uint16)]
+    unique, codes = np.unique(values, return_inverse=True)
+    return unique, codes
 
 
 def is_complete(values: Floats) -> bool:

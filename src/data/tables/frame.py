@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,12 +72,16 @@ def read_frame(
     """
     if is_parquet(path.name):
         return parquet_frame(path, missing)
-    sheet = read_sheet(path, given or Layout())
-    table = _parsed(sheet, missing, most_rows)
+    sheet = read_sheet(path, given or Layout(), in_place=True)
+    try:
+        table = _parsed(sheet, missing, most_rows)
+    except UnicodeDecodeError:
+        sheet = read_sheet(path, given or Layout(), in_place=False)
+        table = _parsed(sheet, missing, most_rows)
     if not len(table):
         raise DataError(f"{path} has a header and no rows; give it some")
     columns = {name: of_series(name, table[name], missing) for name in sheet.names}
-    names = Names(_pattern(path), lines_of(sheet, len(table)))
+    names = Names(_pattern(path), len(table), partial(lines_of, sheet, len(table)))
     remarks = tuple(sheet.remarks)
     return Frame(path.name, columns, names, sheet.layout, remarks, missing)
 
@@ -84,7 +89,8 @@ def read_frame(
 def of_table(name: str, table: "pandas.DataFrame", missing: frozenset[str] = MISSING) -> Frame:
     """Return a table that is in memory already; rows are counted from 0."""
     columns = {str(each): of_series(str(each), table[each], missing) for each in table.columns}
-    return Frame(name, columns, Names(f"{name}[{{}}]", np.arange(len(table))))
+    names = Names(f"{name}[{{}}]", len(table), partial(np.arange, len(table)))
+    return Frame(name, columns, names)
 
 
 def parquet_frame(path: Path, missing: frozenset[str]) -> Frame:
@@ -105,7 +111,8 @@ def parquet_frame(path: Path, missing: frozenset[str]) -> Frame:
         name: of_arrow(name, values.combine_chunks(), missing)
         for name, values in zip(names, table.columns, strict=True)
     }
-    names_of_rows = Names(_pattern(path), np.arange(1, table.num_rows + 1))
+    count = table.num_rows
+    names_of_rows = Names(_pattern(path), count, partial(np.arange, 1, count + 1))
     return Frame(path.name, columns, names_of_rows, missing=missing)
 
 

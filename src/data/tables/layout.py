@@ -208,7 +208,7 @@ def _separator(head: str, default: str) -> str:
 
 
 def _decimal(rows: Sequence[Sequence[str]], separator: str, prior: str | None) -> str:
-    cells = [cell.strip() for row in rows for cell in row]
+    cells = [cell.strip() for row in rows for cell in row if "," in cell or "." in cell]
     votes = sum(map(decimal_evidence, cells))
     if votes:
         return "," if votes > 0 else "."
@@ -231,7 +231,9 @@ def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
         column = [row[place].strip() for row in rest if row[place].strip()]
         if column and all(number(cell, decimal) is not None for cell in column):
             below.append(first[place].strip())
-    if not below or any(number(cell, decimal) is None for cell in below):
+            if number(below[-1], decimal) is None:
+                return True
+    if not below:
         return True
     plain = [cell for cell in below if cell]
     counted = [[str(place + start) for place in range(len(plain))] for start in (0, 1)]

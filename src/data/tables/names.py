@@ -1,8 +1,9 @@
 """Where each row of a table comes from: its line, its name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from itertools import islice
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,24 @@ class Names(Sequence[str]):
 
     Args:
         pattern: with {} where the number stands.
-        numbers: of each row, as the user counts it: the line of the file.
+        count: of the rows.
+        find: gives the number of each row, as the user counts it: the line of the file. It is
+            called once, when a number is first needed.
     """
 
-    def __init__(self, pattern: str, numbers: NDArray[np.int64]) -> None:
-        self.pattern, self.numbers = pattern, numbers
+    def __init__(self, pattern: str, count: int, find: Callable[[], NDArray[np.int64]]) -> None:
+        self.pattern, self._count, self._find = pattern, count, find
+
+    @cached_property
+    def numbers(self) -> NDArray[np.int64]:
+        """The number of each row."""
+        return self._find()
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return self._count
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Names, (self.pattern, self._count, self.numbers.copy)
 
     @overload
     def __getitem__(self, place: int) -> str: ...
@@ -39,12 +50,12 @@ class Names(Sequence[str]):
 
     def take(self, rows: NDArray[np.int64]) -> "Names":
         """Return the names of some rows."""
-        return Names(self.pattern, self.numbers[rows])
+        return Names(self.pattern, len(rows), lambda: self.numbers[rows])
 
 
 def lines_of(sheet: Sheet, count: int) -> NDArray[np.int64]:
     """Return the line in which each of the first rows begins."""
-    if sheet.lines is None or sheet.lines != count + sheet.preamble:
+    if sheet.num_lines() != count + sheet.preamble:
         # Blank lines, and lines within quotes.
         found = [line for line, _, _ in islice(sheet.rows(), count)]
         if len(found) == count:

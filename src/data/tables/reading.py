@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import io
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,41 +48,44 @@ def decoded_head(content: bytes, encoding: str) -> str:
     return text
 
 
-def text_of(path: Path, given: Layout) -> tuple[str, str, bytes | None, int | None]:
-    """Return how a text begins, its encoding, all of it in UTF-8, and how many lines it has.
+def text_of(path: Path, given: Layout, *, in_place: bool) -> tuple[str, str, bytes | None]:
+    """Return how a text begins, its encoding, and all of it in UTF-8.
 
-    The third is None, and the fourth known, where the file has nothing but ASCII and can be read
-    in place.
+    The third is None where the file can be read as it is. With `in_place` its beginning is trusted:
+    should there be bytes further on that are no UTF-8, who reads it has to ask again.
     """
-    if given.encoding in (None, "utf-8"):
-        lines = _lines_of_ascii(path)
-        if lines is not None:
-            with path.open("rb") as file:
-                return decoded_head(file.read(HEAD_BYTES), "utf-8"), "utf-8", None, lines
+    if in_place and given.encoding in (None, "utf-8"):
+        start = _start_of(path)
+        whole = len(start) < HEAD_BYTES
+        if start[:2] != GZIP and encoding_of(start, whole=whole) == "utf-8":
+            return decoded_head(start, "utf-8"), "utf-8", None
     content = content_of(path)
     encoding = given.encoding or encoding_of(content, whole=True)
     text: bytes | None = _in_utf8(path, content, encoding)
     head = decoded_head(text or b"", "utf-8")
     if text == content and path.stat().st_size == len(content):
         text = None
-    return head, encoding, text, None
+    return head, encoding, text
 
 
-def _lines_of_ascii(path: Path) -> int | None:
-    """Return how many lines a file has; None where it has more than ASCII."""
+def lines_in(text: bytes | Path) -> int:
+    """Return how many lines a text, or a file of one, has."""
+    stream = io.BytesIO(text) if isinstance(text, bytes) else text.open("rb", buffering=0)
     lines, last = 0, 10
-    try:
-        with path.open("rb", buffering=0) as file:
-            # In pieces that stay in the cache of a core.
-            piece = bytearray(1 << 20)
-            while count := file.readinto(piece):
-                if not (piece if count == len(piece) else piece[:count]).isascii():
-                    return None
-                lines += int(np.count_nonzero(np.frombuffer(piece, np.uint8, count) == 10))
-                last = piece[count - 1]
-    except OSError:
-        return None  # content_of tells what is wrong
+    with stream:
+        piece = bytearray(1 << 20)  # pieces stay in the cache of a core
+        while count := stream.readinto(piece):
+            lines += int(np.count_nonzero(np.frombuffer(piece, np.uint8, count) == 10))
+            last = piece[count - 1]
     return lines + (last != 10)
+
+
+def _start_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except OSError:
+        return GZIP  # content_of tells what is wrong
 
 
 def _in_utf8(path: Path, content: bytes, encoding: str) -> bytes:

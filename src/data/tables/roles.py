@@ -62,7 +62,7 @@ def roles(frame: Frame, options: Options) -> Roles:
     free = [name for name in names if name not in special and name not in options.ignore]
     target, chosen = list(options.target or ()), ""
     if not target and free:
-        filled = [name for name in free if not frame.columns[name].missing.all()]
+        filled = [name for name in free if not frame.columns[name].is_empty]
         target, chosen = _target(filled or free)
     if not target:
         raise DataError(f"{frame.file} has no column left to be the target; name it in data.target")

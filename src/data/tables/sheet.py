@@ -17,7 +17,7 @@ from data.tables.layout import (
     names_of,
     records,
 )
-from data.tables.reading import content_of, refuse_spreadsheet, text_of
+from data.tables.reading import content_of, lines_in, refuse_spreadsheet, text_of
 
 SHOWN_ROWS = 5
 
@@ -29,8 +29,6 @@ class Sheet:
     path: Path
     text: bytes | None
     """The text in UTF-8; None where the file itself is just that."""
-    lines: int | None
-    """How many lines it has, where that is known."""
     layout: Layout
     """With nothing left open."""
     names: list[str]
@@ -50,6 +48,10 @@ class Sheet:
     def body(self) -> bytes:
         """The text in UTF-8."""
         return content_of(self.path) if self.text is None else self.text
+
+    def num_lines(self) -> int:
+        """Return how many lines it has."""
+        return lines_in(self.path if self.text is None else self.text)
 
     def source(self) -> Any:
         """Return what pandas reads: the path where it can, with several threads, or the text."""
@@ -96,10 +98,10 @@ class Sheet:
         ]
 
 
-def read_sheet(path: Path, given: Layout) -> Sheet:
-    """Return a text file with its layout; raises DataError where it is no table."""
+def read_sheet(path: Path, given: Layout, *, in_place: bool) -> Sheet:
+    """Return a text file with its layout, see `text_of`; raises DataError where it is no table."""
     refuse_spreadsheet(path)
-    head, encoding, text, lines = text_of(path, given)
+    head, encoding, text = text_of(path, given, in_place=in_place)
     if not head.strip():
         raise DataError(f"{path} is empty; give a table with a header and rows")
     if other := _other_format(head):
@@ -113,7 +115,7 @@ def read_sheet(path: Path, given: Layout) -> Sheet:
     names, renamed = names_of(rows, layout.header)
     if len(rows) <= layout.header:
         raise DataError(f"{path} has a header and no rows; give it some")
-    sheet = Sheet(path, text, lines, layout, names, _preamble(plain, layout))
+    sheet = Sheet(path, text, layout, names, _preamble(plain, layout))
     if any(len(row) > len(names) for row in rows):
         raise DataError(*sheet.problems(""))
     sheet.remarks.extend(_remarks(path.name, given, layout, names, renamed))

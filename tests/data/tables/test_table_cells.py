@@ -3,12 +3,14 @@
 import io
 from datetime import datetime
 
+import numpy as np
 import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.tables.cells import date, day_comes_first, decimal_evidence, number, truth
+from data.tables.columns import distinct
 
 
 @pytest.mark.parametrize(
@@ -119,3 +121,15 @@ def test_truths_and_evidence_of_a_decimal_sign() -> None:
     votes = {"1,5": 1, "1.5": -1, "1,234": 0, "1.234": 0, "0,125": 1, "12345,678": 1, "x": 0}
     assert {text: decimal_evidence(text) for text in votes} == votes
     assert decimal_evidence("1.234,5") == 1 and decimal_evidence("1,234.5") == -1
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.integers(-70000, 70000).map(float), max_size=30)
+    | st.lists(st.floats(-9, 9) | st.sampled_from([float("inf"), float("nan"), -0.0, 1e300]))
+)
+def test_different_values_are_those_of_numpy(values: list[float]) -> None:
+    array = np.array(values, dtype=np.float64)
+    unique, places = np.unique(array, return_inverse=True)
+    found, ours = distinct(array)
+    assert np.array_equal(found, unique, equal_nan=True) and np.array_equal(ours, places)

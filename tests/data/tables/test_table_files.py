@@ -1,6 +1,7 @@
 """Files as users have them: encodings, separators, decimals, headers, odd rows."""
 
 import gzip
+from copy import deepcopy
 from pathlib import Path
 
 import pandas
@@ -153,6 +154,23 @@ def test_a_wrong_encoding_is_told_with_its_row(tmp_path: Path) -> None:
         read_frame(path, Layout(encoding="utf-8"))
     assert "cp1252" in read_frame(path).remarks[0]
     assert cells(read_frame(path, Layout(encoding="cp437")))["b"] == ["x", "ⁿ"]
+
+
+@pytest.mark.parametrize("column", ["word", "number"])
+def test_bytes_that_are_no_utf_8_may_come_late(tmp_path: Path, column: str) -> None:
+    """Behind what is read to guess the layout; in a column of numbers the cell is no number."""
+    rows = [["word", "number"], *(["plain", "1.5"] for _ in range(40_000))]
+    rows[-2][rows[0].index(column)] = "schön"
+    content = "".join(",".join(row) + "\n" for row in rows)
+    assert len(content) > 1 << 18
+    frame = read_frame(written(tmp_path, content.encode("cp1252")))
+    assert frame.columns[column].text(39_998) == "schön" and frame.row(39_998) == 40_000
+    assert "cp1252" in frame.remarks[0]
+    with pytest.raises(DataError, match="row 40000 is not written in utf-8"):
+        read_frame(tmp_path / "t.csv", layout(encoding="utf-8"))
+    plain = read_frame(written(tmp_path, content.encode()))
+    assert plain.columns[column].text(39_998) == "schön" and not plain.remarks
+    assert deepcopy(plain.names)[39_999] == "t.csv:40001"
 
 
 def test_what_is_said_of_the_layout_wins(tmp_path: Path) -> None:
