@@ -1,6 +1,6 @@
 """What a dataset says about itself, so that nobody types a size twice."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 
@@ -30,9 +30,8 @@ class Info:
     """SHA-256 over samples, targets and split: equal means the same data, split alike."""
     answer: dict[str, Any]
     """Node of what turns a model's outputs into what a user reads, see `data.answers`."""
-    reader: dict[str, Any] = field(default_factory=dict)
-    """Node that makes the reader of single inputs: `_target_` and the arguments it takes. Empty:
-    `predict` takes no files."""
+    reader: dict[str, Any]
+    """Node that makes the reader of single inputs: `_target_` and the arguments it takes."""
     classes: tuple[str, ...] = ()
     """Names of classes or labels; the target of a class is an index into them."""
     num_classes: int = 0

@@ -22,6 +22,8 @@ SPLITS = ("train", "validation", "test")
 class OwnInfo(Info):
     """The facts about a user's datasets."""
 
+    reader: Any = None
+    """Node that makes the reader of single inputs; None: `predict` takes no files."""
     channels: int
     """First axis of an input of three (pictures); 0 otherwise."""
 
@@ -129,7 +131,7 @@ def splits(
         num_test=numbers[2],
         fingerprint=hashlib.sha256(facts.encode()).hexdigest(),
         answer=answers[problem]().node,
-        reader=reader.node if reader is not None else {},
+        reader=None if reader is None else reader.node,
         classes=() if is_regression else names,
         num_classes=0 if is_regression else len(names),
         class_counts=counts,

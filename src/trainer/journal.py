@@ -236,12 +236,14 @@ class Journal:
     def first_batch(self) -> None:
         """Show the first training batch as the model gets it: as a picture, or as text."""
         run = self.run
-        batch = next(batches(run.loaders.train))
-        grid = look.picture(run.splits, batch, run.loaders.train.indices(0, 0))
+        batch, indices = next(batches(run.loaders.train)), run.loaders.train.indices(0, 0)
+        grid, text = look.picture(run.splits, batch, indices), look.text(run.splits, indices)
         if grid is not None:
             self.recorder.image(0, "train/samples", grid)
             atomic.write_bytes(run.folder.path / "samples.png", png(grid))
-        if text := look.text(run.splits, run.loaders.train.indices(0, 0)):
+        elif not text:
+            text = look.numbers(run.splits, batch, indices)
+        if text:
             self.recorder.text(0, "train/samples", f"```\n{text}\n```")
             atomic.write_text(run.folder.path / "samples.txt", text + "\n")
 

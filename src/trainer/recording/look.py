@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SHOWN = 32  # pictures
 LINES = 16  # samples of text
+VALUES = 12  # of a sample of numbers
 
 
 def picture(splits: Any, batch: Any, indices: Sequence[int]) -> np.ndarray | None:
@@ -20,7 +21,8 @@ def picture(splits: Any, batch: Any, indices: Sequence[int]) -> np.ndarray | Non
 
     Images are shown as the model gets them, augmented. A dataset whose targets are drawn, too, has
     `drawn(batch)`: pictures uint8 [H, W, 3]; one whose inputs are no images but can be looked at
-    has `picture(index)`.
+    has `picture(index)`. Images of which nobody says how they were normalised are stretched from
+    their least value to their greatest.
     """
     dataset, info = splits.train, splits.info
     if hasattr(dataset, "drawn"):
@@ -33,6 +35,9 @@ def picture(splits: Any, batch: Any, indices: Sequence[int]) -> np.ndarray | Non
     if hasattr(dataset, "picture"):
         pictures = [dataset.picture(index) for index in indices[:SHOWN]]
         return tiles(pictures, captions)
+    if getattr(batch[0], "ndim", 0) == 4 and batch[0].is_floating_point():
+        low, high = batch[0].aminmax()
+        return sample_grid((batch[0] - low) / (high - low), None, None, captions, SHOWN)
     return None
 
 
@@ -46,6 +51,22 @@ def text(splits: Any, indices: Sequence[int]) -> str:
     return "\n\n".join(
         f"{head}\n{told(index)}" for head, index in zip(heads, indices[:LINES], strict=True)
     )
+
+
+def numbers(splits: Any, batch: Any, indices: Sequence[int]) -> str:
+    """The samples of a batch of tensors as a few of their numbers; "" for what is no pair."""
+    if not isinstance(batch, tuple) or not len(indices) or not hasattr(batch[0], "dtype"):
+        return ""
+    names = getattr(splits.train, "names", None)
+    targets = captions_of(splits.info, batch[1]) or [""] * len(indices)
+    lines = []
+    for index, sample, target in zip(indices[:LINES], batch[0], targets, strict=False):
+        values = sample.flatten().tolist()
+        shown = ", ".join(f"{value:.4g}" for value in values[:VALUES])
+        head = f"{index if names is None else names[index]}  {target}".rstrip()
+        what = f"{str(sample.dtype).removeprefix('torch.')} {list(sample.shape)}"
+        lines.append(f"{head}\n{what}: {shown}{', ...' if len(values) > VALUES else ''}")
+    return "\n\n".join(lines)
 
 
 def tiles(pictures: Sequence[np.ndarray], captions: Sequence[str] | None) -> np.ndarray | None:
