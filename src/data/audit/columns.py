@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.audit.finding import Finding, many, named, number, percent, places
+from data.tables.kinds import is_id
 
 MISSING = 0.5
 SKEWED = 10.0
 LEAST_ROWS = 50
 ID_SHARE = 0.95
-ID_NAMES = ("id", "uuid", "guid", "key", "index", "rowid")
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,7 @@ def ids(columns: Sequence[Column]) -> list[Finding]:
         else:
             whole = bool(np.isfinite(values).all()) and bool((values == np.rint(values)).all())
             dense = whole and values.max() - values.min() + 1 <= 1.5 * len(values)
-            called = column.name.lower().replace("-", "_").split("_")[-1] in ID_NAMES
-            found = whole and different == len(values) and (dense or called)
+            found = whole and different == len(values) and (dense or is_id(column.name))
         if found:
             names.append(f"{column.name!r}: {many(different, 'value')} in {len(values):,} rows")
     if not names:

@@ -10,7 +10,8 @@ from data.tables.columns import Column
 
 KINDS = ("number", "boolean", "date", "category")
 _ID_NAMES = re.compile(
-    r"(?:.*[ _-])?(?:id|uuid|guid|index|key|nr|no|rowid|row)|.*[a-z]I[dD]|unnamed.*"
+    r"(?:.*[ _-])?(?:id|uuid|guid|index|key|nr|no|number|nummer|rowid|row)[.:]?"
+    r"|.*[a-z]I[dD]|[a-z]*nummer|unnamed.*"
 )
 MANY = 1000
 MOST_FREE = 0.9
@@ -46,7 +47,7 @@ def kind_of(column: Column) -> str:
 
 def useless(column: Column) -> str:
     """Return why nothing can be learned from a column, or ""."""
-    if column.values is not None and _varies(column.values[:MANY]) and not _is_id(column.name):
+    if column.values is not None and _varies(column.values[:MANY]) and not is_id(column.name):
         return ""
     missing = column.missing
     known = len(column) - int(missing.sum())
@@ -56,7 +57,7 @@ def useless(column: Column) -> str:
         values = column.values
         if known == len(column) and values.min() == values.max():
             return "always the same"
-        if _is_id(column.name):
+        if is_id(column.name):
             unique = len(np.unique(values[~missing]))
             if unique == known > 2:
                 return "a number for each row"
@@ -87,7 +88,8 @@ def _varies(values: Any) -> bool:
     return len(known) > 0 and bool(known.min() < known.max())
 
 
-def _is_id(name: str) -> bool:
+def is_id(name: str) -> bool:
+    """Whether a column is called like one that numbers the rows."""
     return bool(_ID_NAMES.fullmatch(name.lower()) or _ID_NAMES.fullmatch(name))
 
 

@@ -71,6 +71,14 @@ def test_columns_of_no_use_are_left_out_and_said(
     assert kinds(built(tmp_path, columns, ignore=["id"], categorical=["x"])) == {"x": "category"}
 
 
+@pytest.mark.parametrize("name", ["Kunden-Nr.", "row number", "Bestellnummer", "userId", "Index:"])
+def test_numbers_of_rows_are_known_by_their_names(tmp_path: Path, name: str) -> None:
+    columns: dict[str, Sequence[Any]] = {name: range(40), "x": range(40), "class": ["a", "b"]}
+    assert kinds(built(tmp_path, columns)) == {"x": "number"}
+    some = [n // 2 for n in range(40)]
+    assert kinds(built(tmp_path, {**columns, name: some}))[name] == "number"
+
+
 @pytest.mark.parametrize(
     ("values", "problem", "classes"),
     [
