@@ -3,6 +3,8 @@
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Without a network the Hub's library would try again and again; no test needs one.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,10 +38,11 @@ def _blank_figures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Drawing takes half of a short run's time: only what looks at figures draws them."""
     with pytest.MonkeyPatch.context() as patch:
         if request.path.parent.name != "evaluation" and request.path.name != "test_end_to_end.py":
-            from trainer.evaluation import figures, style
+            from trainer.evaluation import figures, gallery, style
 
-            for name in ("confusion_matrix", "per_class_bars"):
-                patch.setattr(figures, name, lambda *_, **__: style.figure(0.1, 0.1, ""))
+            drawn = [(figures, "confusion_matrix"), (figures, "per_class_bars")]
+            for module, name in [*drawn, (gallery, "mistakes")]:
+                patch.setattr(module, name, lambda *_, **__: style.figure(0.1, 0.1, ""))
         yield
 
 

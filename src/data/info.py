@@ -11,6 +11,10 @@ class Info:
     kind: ClassVar[str] = ""
     """"table", "text", "audio" or "series"; "" where the samples are seen to be pictures, or are
     anything else."""
+    classes: tuple[str, ...] = ()
+    """Names of classes or labels; the target of a class is an index into them."""
+    num_classes: int = 0
+    """How many there are."""
     problem: str
     """What there is to learn: "classification", "multilabel", "regression", "segmentation",
     "detection", "language" or "translation"."""
@@ -32,10 +36,6 @@ class Info:
     """Node of what turns a model's outputs into what a user reads, see `data.answers`."""
     reader: dict[str, Any]
     """Node that makes the reader of single inputs: `_target_` and the arguments it takes."""
-    classes: tuple[str, ...] = ()
-    """Names of classes or labels; the target of a class is an index into them."""
-    num_classes: int = 0
-    """How many there are."""
     class_counts: tuple[int, ...] = ()
     """Training samples of each class, or with each label; of segmentation pixels, of detection
     boxes."""

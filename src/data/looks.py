@@ -23,7 +23,7 @@ LOOKS = {
     "arrays": "data.arrays.look.look_arrays",
     "stream": "data.shards.look.look_stream",
     "sklearn": "data.sklearn_look.look_sklearn",
-    "torchvision": "data.torchvision_look.look_torchvision",
+    "torchvision": "data.torchvision.look.look_torchvision",
     "hub": "data.hub.look.look_hub",
 }
 # What needs a name and has no path to look at.

@@ -51,7 +51,7 @@ def test_without_validation_or_test() -> None:
 
 def test_neither_sklearn_nor_at_import_torch_is_loaded() -> None:
     code = (
-        "import sys, data.digits, data.images, data.torchvision_sets, data.augmentation\n"
+        "import sys, data.digits, data.images, data.torchvision.sets, data.augmentation\n"
         "import data.loading.loaders\n"
         "assert 'torch' not in sys.modules, 'torch'\n"
         "data.digits.digits()\n"

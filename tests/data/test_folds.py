@@ -15,7 +15,7 @@ from data.errors import DataError
 from data.folds import folded
 from data.images import images
 from data.splits import stratified
-from data.torchvision_sets import mnist
+from data.torchvision.sets import mnist
 
 LABELS = st.lists(st.integers(9, 40), min_size=1, max_size=6).map(
     lambda counts: np.repeat(np.arange(len(counts)), counts)

@@ -17,8 +17,8 @@ import pytest
 from torchvision import datasets
 from torchvision.datasets import utils as torchvision_utils
 
-from data import torchvision_sets
 from data.errors import DataError
+from data.torchvision import sets as torchvision_sets
 
 TRAIN, TEST = 60, 20
 

@@ -35,7 +35,7 @@ omegaconf.OmegaConf.load omegaconf.OmegaConf.register_new_resolver
 models.cnn.torch.load models.cnn.nn.Module models.mlp.math.prod models.cnn.CNN.__init__.__globals__
 models.cnn models.cnn.CNN.forward models.cnn.CNN.__class__ data.digits.gzip.open
 data.loading.loaders.torch.hub.load data.pixels.decoding.Image.open
-data.torchvision_sets.pickle.loads
+data.torchvision.sets.pickle.loads
 trainer.schedule.Schedule.__init__ trainer.task.torch.load trainer.cli.main
 trainer.export.Artefacts.write trainer.storage.atomic.write_bytes
 trainer.storage.checkpoint.shutil.rmtree

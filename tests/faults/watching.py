@@ -52,12 +52,12 @@ def note_steps() -> None:
 
 def blank_figures() -> None:
     """Drawing takes most of a short run's time, and is not what is looked at here."""
-    from trainer.evaluation import figures, style
+    from trainer.evaluation import figures, gallery, style
 
     def blank(*_: Any, **__: Any) -> Any:
         return style.figure(0.1, 0.1, "")
 
-    figures.confusion_matrix = figures.per_class_bars = blank
+    figures.confusion_matrix = figures.per_class_bars = gallery.mistakes = blank
 
 
 def steps_begun(folder: Path) -> list[Begun]:

@@ -13,14 +13,8 @@ from data.hub.files import opened
 from data.hub.parquet import SPLIT, parquet_of
 from data.hub.roles import Roles, roles_of
 from data.images.items import Items
-from data.images.sets import (
-    Cache,
-    Settings,
-    cache_kind,
-    checked,
-    image_splits,
-    size_problems,
-)
+from data.images.options import Cache, Settings, cache_kind, checked, size_problems
+from data.images.sets import image_splits
 from data.images.targets import Targets
 from data.info import ImageInfo
 from data.pixels.decoding import Fit
@@ -75,7 +69,7 @@ def hub(
         text: the column of texts; None for the one there is.
         target: what is to be learnt; None for a column that is called so, or the only class.
         options: further arguments for texts and tables: those of `data.text`, `data.tables`.
-        size: of images: rows and columns, see `data.any_torchvision.torchvision`.
+        size: of images: rows and columns, see `data.torchvision.named.torchvision`.
         channels: likewise.
         fit: likewise.
         validation: fraction of all samples, where the dataset has no validation split.

@@ -14,15 +14,8 @@ from data.folds import fold_problems
 from data.images.build import choice
 from data.images.folder import WHOLE, Listing, existing_path, scan
 from data.images.look import look_images
-from data.images.sets import (
-    Cache,
-    Settings,
-    cache_kind,
-    checked,
-    image_splits,
-    sides,
-    size_problems,
-)
+from data.images.options import Cache, Settings, cache_kind, checked, sides, size_problems
+from data.images.sets import image_splits
 from data.images.table import scan_table
 from data.images.targets import Targets
 from data.info import ImageInfo

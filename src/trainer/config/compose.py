@@ -14,7 +14,7 @@ from omegaconf.errors import (
 )
 
 from trainer.config.catalogue import Group, did_you_mean, folder_problems, groups, sources
-from trainer.config.loading import Loaded, load
+from trainer.config.loading import Loaded, load, with_values
 from trainer.config.looking import AUTO, GROUPS, Suited, kind_of_path, suited
 from trainer.config.overrides import Known, Override, dotted, judge_choice, judge_value, parse
 from trainer.config.schema import SECTIONS
@@ -92,7 +92,7 @@ def judge(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> Judged:
         values = [each for each in read if each not in chosen and can_judge(each, bad, catalogue)]
         values, found = sort_out(values, known, judge_value)
         problems += found
-        loaded = load([*choices, *suited.choices, *values], folders) if values else loaded
+        loaded = with_values(loaded, values, folders)
     except Refused as error:
         raise Refused(*problems, *error.problems) from error.__cause__
     plain, found = resolved(loaded.config)

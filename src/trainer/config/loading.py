@@ -21,7 +21,9 @@ if sys.version_info >= (3, 14):
 import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
@@ -41,13 +43,8 @@ class Loaded:
 def load(overrides: Sequence[Override], folders: Sequence[Path]) -> Loaded:
     """Compose with Hydra; what it can't read becomes a Refused with the file and the line."""
     texts = [text for override in overrides for text in texts_for(override)]
-    try:
-        with hydra_of(folders) as more:
-            config = hydra_compose("train", [*texts, *more], return_hydra_config=True)
-    except yaml.MarkedYAMLError as error:
-        raise Refused(yaml_problem(error)) from error
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError) as error:
-        raise Refused(hydra_problem(error, folders)) from error
+    with told(folders), hydra_of(folders) as more:
+        config = hydra_compose("train", [*texts, *more], return_hydra_config=True)
     chosen: dict[str, Any] = {str(k): v for k, v in config.hydra.runtime.choices.items()}
     choices = {
         name: re.sub(r"[^\w.-]+", "-", v if isinstance(v, str) else "-".join(map(str, v or ())))
@@ -56,6 +53,30 @@ def load(overrides: Sequence[Override], folders: Sequence[Path]) -> Loaded:
     with open_dict(config):
         del config["hydra"]
     return Loaded(config, choices)
+
+
+def with_values(loaded: Loaded, values: Sequence[Override], folders: Sequence[Path]) -> Loaded:
+    """Set values in what was composed, as Hydra does when it has put the choices together.
+
+    `values` are no choices. Composing everything anew would take ten times as long.
+    """
+    texts = [text for override in values for text in texts_for(override)]
+    with told(folders):
+        parsed = OverridesParser.create().parse_overrides(texts)
+        # Of hydra-core 1.3, which nothing follows: Hydra offers it only together with composing.
+        ConfigLoaderImpl._apply_overrides_to_config(parsed, loaded.config)
+    return loaded
+
+
+@contextmanager
+def told(folders: Sequence[Path]) -> Iterator[None]:
+    """Turn what Hydra can't read or put together into a Refused with the file and the line."""
+    try:
+        yield
+    except yaml.MarkedYAMLError as error:
+        raise Refused(yaml_problem(error)) from error
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError) as error:
+        raise Refused(hydra_problem(error, folders)) from error
 
 
 @contextmanager

@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from data.any_torchvision import torchvision
 from data.augmentation.batches import RandomResizedCrop
 from data.errors import DataError
 from data.loading.loaders import loader
 from data.pixels.decoding import decode
-from data.torchvision_look import look_torchvision
+from data.torchvision.look import look_torchvision
+from data.torchvision.named import torchvision
 
 FAKE: dict[str, Any] = {"size": 60, "image_size": [3, 12, 10], "num_classes": 3}
 

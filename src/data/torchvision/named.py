@@ -4,9 +4,6 @@ import contextlib
 import difflib
 import inspect
 import logging
-import re
-import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,20 +14,15 @@ from data.augmentation.batches import named as named_augmentation
 from data.errors import DataError
 from data.folds import fold_problems
 from data.images.items import Items, class_labels
-from data.images.sets import (
-    Cache,
-    Settings,
-    cache_kind,
-    checked,
-    image_splits,
-    size_problems,
-)
+from data.images.options import Cache, Settings, cache_kind, checked, size_problems
+from data.images.sets import image_splits
 from data.images.targets import Targets
 from data.info import ImageInfo
 from data.pixels.decoding import Fit
 from data.splits import Splits, check_fractions
 from data.splitting import split as divided
-from data.torchvision_look import look_torchvision
+from data.torchvision.look import look_torchvision
+from data.torchvision.opening import own_splits
 
 __all__ = ["look_torchvision", "torchvision"]
 
@@ -47,12 +39,6 @@ OTHER = {
         "SBDataset",
     ),
 }
-ROLES = {
-    "train": ("train", "training", "train-standard", "trainval"),
-    "validation": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
-OWN = ("transform", "target_transform", "transforms", "root", "download", "loader")
 LABELS = ("targets", "labels", "_labels", "y")
 COMPARED = 5
 logger = logging.getLogger(__name__)
@@ -122,7 +108,7 @@ def torchvision(
     checked(problems)
     make = named(name)
     place = Path(root).expanduser()
-    opened = _splits(make, place, download, dict(options or {}))
+    opened = own_splits(make, place, download, dict(options or {}))
     labels, given, places, names = [], [], [], []
     for number, (role, dataset) in enumerate(opened.items()):
         found = class_labels(_labels(dataset, make.__name__), f"{make.__name__} ({role})")
@@ -188,132 +174,6 @@ def named(name: str | None) -> Any:
         f"name ({name!r}) in data.name is no dataset of torchvision.datasets; {hint}choose a class "
         "of it, such as CIFAR10, Flowers102, EuroSAT"
     )
-
-
-def _splits(make: Any, root: Path, download: bool, options: dict[str, Any]) -> dict[str, Any]:
-    """Open every split of a dataset; "" for one that has none of its own."""
-    known = _parameters(make)
-    unknown = [key for key in options if key not in known or key in OWN]
-    if unknown:
-        choices = ", ".join(key for key in known if key not in OWN) or "none"
-        raise DataError(
-            *(
-                f"option {key!r} in data.options is none of {make.__name__} that can be set there; "
-                f"it has {choices}"
-                for key in unknown
-            )
-        )
-    fixed = dict(options)
-    if "root" in known:
-        fixed["root"] = str(root)
-    if "download" in known:
-        fixed["download"] = download
-    needed = [
-        key
-        for key, parameter in known.items()
-        if parameter.default is parameter.empty and key not in {*fixed, *OWN, "train"}
-    ]
-    if needed and not (needed == ["split"] and "train" not in known):
-        valid = _valid(make, needed[0], fixed)
-        shown = f", one of {', '.join(valid)}" if valid else ""
-        raise DataError(
-            f"{make.__name__} needs {needed[0]!r}{shown}; give it in data.options: "
-            f"data.options={{{needed[0]}: ...}}"
-        )
-    if "train" in known and "train" not in options:
-        chosen: dict[str, Any] = {"train": True, "test": False}
-        return {
-            role: _opened(make, root, {**fixed, "train": value}) for role, value in chosen.items()
-        }
-    if "split" in known and "split" not in options:
-        valid = _valid(make, "split", fixed)
-        chosen = {
-            role: next((value for value in values if value in valid), None)
-            for role, values in ROLES.items()
-        }
-        if chosen["train"] is None:
-            raise DataError(
-                f"the splits of {make.__name__} ({', '.join(valid)}) are none to train on; choose "
-                "one in data.options: data.options={split: ...}"
-            )
-        return {
-            role: _opened(make, root, {**fixed, "split": value})
-            for role, value in chosen.items()
-            if value is not None
-        }
-    return {"": _opened(make, root, fixed)}
-
-
-def _parameters(make: Any) -> dict[str, inspect.Parameter]:
-    """Return what a class takes; through **kwargs, what the class that it is made from takes."""
-    found: dict[str, inspect.Parameter] = {}
-    for each in make.__mro__:
-        if "__init__" not in vars(each):
-            continue
-        own = list(inspect.signature(each.__init__).parameters.values())[1:]
-        for parameter in own:
-            if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-                found.setdefault(parameter.name, parameter)
-        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own):
-            break
-    return found
-
-
-def _valid(make: Any, key: str, fixed: Mapping[str, Any]) -> list[str]:
-    """Return the values that an argument can have: torchvision lists them for a wrong one."""
-    try:
-        with _quiet():
-            make(**{**fixed, "download": False} if "download" in fixed else fixed, **{key: "?"})
-    except ValueError as error:
-        _, _, told = str(error).partition("Valid values are")
-        return re.findall(r"'([^']*)'", told)
-    except Exception:
-        # What else a class does with a value that it doesn't know tells nothing.
-        return ["train", "test"] if key == "split" else []
-    return []
-
-
-def _opened(make: Any, root: Path, arguments: Mapping[str, Any]) -> Any:
-    """Open a dataset; what goes wrong becomes one line that says what to do."""
-    name = make.__name__
-    absent = [path for path in (root, *root.parents) if not path.exists()]
-    try:
-        with _quiet():
-            return make(**arguments)
-    except (ImportError, ModuleNotFoundError) as error:
-        raise DataError(f"{name} needs a package ({error}); install it with pip") from error
-    except (RuntimeError, OSError) as error:
-        with contextlib.suppress(OSError):  # torchvision makes folders before it looks
-            for path in absent:
-                path.rmdir()
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[0] if lines else type(error).__name__
-        reason = reason.replace("You can use download=True to download it", "").strip(" .")
-        way = (
-            f"put its files into {root}, as torchvision.datasets.{name} has them"
-            if "root" in arguments
-            else "check data.options"
-        )
-        if "download" in arguments:
-            online = (
-                "connect to the internet" if arguments["download"] else "set data.download=true"
-            )
-            way = f"{online}, or {way}"
-        raise DataError(f"{name} in {root} can't be opened ({reason}); {way}") from error
-    except Exception as error:
-        # A damaged file makes whatever reads it raise anything.
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"{name} in {root} can't be opened ({told}); check data.options and the files"
-        ) from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Any:
-    """Keep notes of progress out of the command's result."""
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"dtype\(\): align")
-        yield
 
 
 def _labels(dataset: Any, name: str) -> Sequence[Any]:
