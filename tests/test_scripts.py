@@ -305,9 +305,12 @@ def test_all_checks_run_and_pytest_comes_last(checkout: Checkout, failing: str) 
         "-m ruff check .",
         "-m ruff format --check .",
         "-m mypy --strict",
-        "-m pytest -n 2 --dist loadfile --durations=15",
+        "-m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15",
     ]
     assert (result.returncode != 0) == bool(failing)
-    assert result.stdout.splitlines()[-1] == "-m pytest -n 2 --dist loadfile --durations=15"
+    assert (
+        result.stdout.splitlines()[-1]
+        == "-m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15"
+    )
     if failing in ("ruff", "mypy"):
         assert f"FAILED: {failing}" in result.stdout
