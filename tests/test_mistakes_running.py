@@ -158,6 +158,19 @@ def test_data_that_fails_while_running(
     assert status(place / "run")["exit_code"] == code
 
 
+def test_samples_that_are_all_in_one_step(place: Path, capsys: Capture) -> None:
+    (place / "few.csv").write_text("x,y\n" + "".join(f"{k},{'ab'[k % 2]}\n" for k in range(30)))
+    words = ["data=table", "data.path=few.csv", "data.target=y", "run.dir=run", "trainer.epochs=3"]
+    assert main(["train", *words, "export=none", "recorder=silent"]) == 0
+    told = capsys.readouterr()
+    line = "all 21 training samples are in one step, so that 3 epochs are 3 steps: "
+    assert line + "loader.batch_size=2" in told.out + told.err
+    again = [*words[:3], "run.dir=other", "trainer.epochs=3", "loader.batch_size=2"]
+    assert main(["train", *again, "export=none", "recorder=silent"]) == 0
+    told = capsys.readouterr()
+    assert "are in one step" not in told.out + told.err
+
+
 def test_data_that_ends_the_process(capsys: Capture) -> None:
     outcome = train(capsys, *DATA, "+data.mode=exits")
     assert outcome.code == 1 and "unexpected: SystemExit: 3" in outcome.err

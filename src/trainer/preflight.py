@@ -31,6 +31,8 @@ from trainer.seeding import random_state, restore_random_state
 
 # Room for the newest checkpoints and the best, plus logs and figures.
 COPIES, SLACK = 4, 50_000_000
+# Weights, and the running statistics of a BatchNorm, need about so many steps.
+FEW_STEPS = 100
 
 
 def preflight(run: Run) -> None:
@@ -42,7 +44,7 @@ def preflight(run: Run) -> None:
             problems += trial_problems(run)
     if problems:
         raise Refused(*problems)
-    for text in (*label_warnings(run), *brief_audit(run)):
+    for text in (*label_warnings(run), *lone_step(run), *brief_audit(run)):
         run.console.warn(text)
 
 
@@ -56,6 +58,17 @@ def loss_for_classes(run: Run) -> Iterator[str]:
         yield (
             f"the loss is {type(loss).__name__}, which is for classes, and the data is for "
             "regression; write loss=mse, or leave it out (auto)"
+        )
+
+
+def lone_step(run: Run) -> Iterator[str]:
+    """Few samples that make one batch are hardly learnt: an epoch is a single step."""
+    samples, epochs = len(run.splits.train), run.options.epochs
+    if run.loaders.train.batch_size >= samples > 1 and epochs is not None and epochs < FEW_STEPS:
+        smaller = max(1, samples // 8)
+        yield (
+            f"all {samples} training samples are in one step, so that {epochs} epochs are {epochs} "
+            f"steps: loader.batch_size={smaller}, or more trainer.epochs, would let them be learnt"
         )
 
 

@@ -15,7 +15,7 @@ from omegaconf.errors import (
 
 from trainer.config.catalogue import Group, did_you_mean, folder_problems, groups, sources
 from trainer.config.loading import Loaded, load, with_values
-from trainer.config.looking import AUTO, GROUPS, Suited, kind_of_path, suited
+from trainer.config.looking import AUTO, GROUPS, OVERLAYS, Suited, kind_of_path, suited, unlooked
 from trainer.config.overrides import Known, Override, dotted, judge_choice, judge_value, parse
 from trainer.config.schema import SECTIONS
 from trainer.config.schema import problems as schema_problems
@@ -23,7 +23,6 @@ from trainer.errors import Refused
 
 # Filled in after the composition, by what the data and the length of the run turn out to be.
 LATER = ("info", "plan")
-OVERLAYS = ("experiment", "debug")
 
 
 def compose(
@@ -84,8 +83,11 @@ def judge(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> Judged:
         problems += found
         # Null stands for no choice, and leaves the ones of train.yaml as they are.
         choices = [each for each in choices if each.value is not None or each.kind == "delete"]
-        loaded = load(choices, folders)
-        loaded, suited = suit(loaded, choices, read, catalogue, folders)
+        suited = Filled()
+        if not config_dirs:  # a folder's files may choose for themselves
+            suited.add(unlooked(choices, read, catalogue), catalogue)
+        loaded = load([*choices, *suited.choices], folders)
+        loaded = suit(suited, loaded, choices, read, catalogue, folders)
         read += suited.values
         known = Known(raw(loaded.config), catalogue, folders)
         bad = {each.key for each in chosen} - {each.key for each in choices}
@@ -118,24 +120,25 @@ class Filled:
 
 
 def suit(
+    filled: Filled,
     loaded: Loaded,
     choices: Sequence[Override],
     read: Sequence[Override],
     catalogue: Mapping[str, Group],
     folders: Sequence[Path],
-) -> tuple[Loaded, Filled]:
+) -> Loaded:
     """Choose what suits the data for whatever is `auto`, or null, and compose again."""
-    filled = Filled()
     data = catalogue.get("data")
     default = data.default if data is not None and data.default is not None else ""
-    filled.add(kind_of_path(read, loaded.choices["data"], default), catalogue)
-    if filled.choices:
+    kind = kind_of_path(read, loaded.choices["data"], default)
+    filled.add(kind, catalogue)
+    if kind.choices:
         loaded = load([*choices, *filled.choices], folders)
     groups = [name for name in GROUPS if loaded.choices.get(name) == AUTO]
     filled.add(suited(loaded.choices["data"], raw(loaded.config), read, groups), catalogue)
     if groups:
         loaded = load([*choices, *filled.choices], folders)
-    return loaded, filled
+    return loaded
 
 
 def is_choice(override: Override, folders: Sequence[Path]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
+from trainer.config.catalogue import Group
 from trainer.config.overrides import Override
 from trainer.errors import Refused
 from trainer.pasting import pasteable
@@ -17,6 +18,8 @@ LOOKS = "data.looks"
 # The choice that stands for "what suits the data".
 AUTO = "auto"
 GROUPS = ("model", "loss", "evaluation")
+# Groups whose choice may choose from the others.
+OVERLAYS = ("experiment", "debug")
 # What is usual for a problem: (loss, evaluation).
 USUAL = {
     "classification": ("cross_entropy", "classification"),
@@ -62,6 +65,21 @@ def kind_of_path(overrides: Sequence[Override], chosen: str, default: str) -> Su
     others = [f"data={each.kind}" for each in found[1:3] if each.certainty > 0.2]
     doubt = f" (or else {' or '.join(others)})" if others else ""
     return Suited((f"data={found[0].kind}",), (), (f"data={found[0].kind}{doubt}",))
+
+
+def unlooked(
+    choices: Sequence[Override], overrides: Sequence[Override], catalogue: Mapping[str, Group]
+) -> Suited:
+    """What suits a set that needs no look, such as MNIST: known before anything is composed."""
+    chosen = {override.key: override.value for override in choices}
+    typed = {override.key for override in overrides}
+    kind = chosen.get("data", catalogue["data"].default)
+    looked_at = kind == OWN or kind in import_module(LOOKS).LOOKS
+    by_path = "data" not in chosen and "data.path" in typed
+    if looked_at or by_path or not chosen.keys().isdisjoint(OVERLAYS):
+        return Suited()
+    still = [name for name in GROUPS if name not in typed and catalogue[name].default == AUTO]
+    return Suited(tuple(f"{name}={PLAIN[name]}" for name in still))
 
 
 def suited(

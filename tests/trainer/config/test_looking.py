@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from trainer.config.catalogue import conf_folder
 from trainer.config.compose import compose, judge
 from trainer.config.looking import literal
 from trainer.errors import Refused
@@ -25,6 +26,20 @@ def test_the_sets_of_images_are_learnt_as_ever_and_nothing_is_said() -> None:
     assert config.loss._target_ == "torch.nn.CrossEntropyLoss"
     assert config.evaluation._target_ == "trainer.evaluation.Classification"
     assert config.run.name == "digits-cnn"
+
+
+@pytest.mark.parametrize("words", [[], ["data=mnist"], ["debug=overfit"], ["trainer.epochs=3"]])
+def test_a_choice_typed_out_is_the_one_that_would_be_made(words: list[str]) -> None:
+    """Known before anything is composed, or only afterwards."""
+    typed = ["model=cnn", "loss=cross_entropy", "evaluation=classification"]
+    assert compose(words) == compose([*words, *typed])
+
+
+def test_what_an_experiment_or_a_folder_chooses_stays(tmp_path: Path) -> None:
+    assert compose(["experiment=cifar10_resnet18"]).model._target_ != "models.cnn.CNN"
+    main = (conf_folder() / "train.yaml").read_text().replace("model: auto", "model: mlp")
+    (tmp_path / "train.yaml").write_text(main)
+    assert compose([], [tmp_path]).model._target_ == "models.mlp.MLP"
 
 
 def test_a_table_of_prices(houses: Path) -> None:
