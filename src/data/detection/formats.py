@@ -28,7 +28,7 @@ def coco_files(path: Path) -> list[tuple[str, Path]]:
         for names in SPLIT_WORDS.values():
             for name in names:
                 found += [file for file in _jsons(path / name) if is_coco(file)][:1]
-    split = [(split_in_name(f"{file.parent.name}/{file.name}"), file) for file in found]
+    split = [(split_in_name(file.relative_to(path).as_posix()), file) for file in found]
     by_name = {group for group, _ in split}
     if len(found) > 1 and "train" in by_name:
         return [(group, file) for group, file in split if group and _of_boxes(file)]

@@ -10,6 +10,7 @@ import pytest
 from drawn_boxes import boxes_of, coco, coco_folder, picture, save, yolo_folder
 
 from data.detection import detection, look_detection
+from data.detection.formats import coco_files
 from data.errors import DataError
 
 
@@ -72,6 +73,17 @@ def test_a_json_for_each_split(tmp_path: Path, style: str) -> None:
     info = detection(tmp_path).info
     assert (info.num_train, info.num_validation, info.num_test) == (10, 10, 10)
     assert look_detection(tmp_path, {}).certainty > 0.9
+
+
+@pytest.mark.parametrize("name", ["my train data", "test"])
+def test_the_name_of_the_whole_folder_is_no_split(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    for part in ("first", "second"):
+        (folder / "annotations").mkdir(parents=True, exist_ok=True)
+        (folder / f"annotations/{part}.json").write_text(json.dumps(coco()))
+    assert [split for split, _ in coco_files(folder)] == ["", ""]
+    (folder / "annotations/second.json").rename(folder / "annotations/second_train.json")
+    assert [split for split, _ in coco_files(folder)] == ["train"]
 
 
 @pytest.mark.parametrize(
