@@ -28,8 +28,7 @@ def content_of(path: Path) -> bytes:
         content = path.read_bytes()
         return gzip.decompress(content) if content[:2] == GZIP else content
     except (OSError, EOFError, ValueError) as error:
-        told = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{path} can't be read ({told}); restore or replace it") from error
+        raise _unreadable(path, error) from error
 
 
 def opened(path: Path) -> BinaryIO:
@@ -69,15 +68,28 @@ def text_of(path: Path, given: Layout, *, in_place: bool) -> tuple[str, str, byt
 
 
 def lines_in(text: bytes | Path) -> int:
-    """Return how many lines a text, or a file of one, has."""
-    stream = io.BytesIO(text) if isinstance(text, bytes) else text.open("rb", buffering=0)
+    """Return how many lines a text, or a file of one, has; raises DataError where it is gone."""
+    if isinstance(text, Path):
+        try:
+            with text.open("rb", buffering=0) as file:
+                return _lines(file)
+        except OSError as error:
+            raise _unreadable(text, error) from error
+    return _lines(io.BytesIO(text))
+
+
+def _lines(stream: io.RawIOBase | io.BytesIO) -> int:
     lines, last = 0, 10
-    with stream:
-        piece = bytearray(1 << 20)  # pieces stay in the cache of a core
-        while count := stream.readinto(piece):
-            lines += int(np.count_nonzero(np.frombuffer(piece, np.uint8, count) == 10))
-            last = piece[count - 1]
+    piece = bytearray(1 << 20)  # pieces stay in the cache of a core
+    while count := stream.readinto(piece):
+        lines += int(np.count_nonzero(np.frombuffer(piece, np.uint8, count) == 10))
+        last = piece[count - 1]
     return lines + (last != 10)
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    told = getattr(error, "strerror", None) or str(error)
+    return DataError(f"{path} can't be read ({told}); restore or replace it")
 
 
 def _start_of(path: Path) -> bytes:

@@ -173,6 +173,13 @@ def test_bytes_that_are_no_utf_8_may_come_late(tmp_path: Path, column: str) -> N
     assert deepcopy(plain.names)[39_999] == "t.csv:40001"
 
 
+def test_a_file_that_is_gone_when_its_lines_are_counted_is_told(tmp_path: Path) -> None:
+    frame = read_frame(written(tmp_path, "a,b\n1,x\n"))
+    (tmp_path / "t.csv").unlink()
+    with pytest.raises(DataError, match=r"t\.csv can't be read \(No such file"):
+        frame.row(0)
+
+
 def test_what_is_said_of_the_layout_wins(tmp_path: Path) -> None:
     path = written(tmp_path, "a;b,c\n1;2,3\n")
     assert list(read_frame(path, layout(separator=",")).columns) == ["a;b", "c"]
