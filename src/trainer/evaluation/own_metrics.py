@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Keys of evaluation/<split>.json that are no metric.
-RESERVED = ("per_class", "confusion_matrix", "num_samples", "baseline", "classes", "split", "step")
+RESERVED = (
+    *("per_class", "confusion_matrix", "num_samples", "baseline", "classes", "split", "step"),
+    *("per_target", "targets", "threshold", "tokens"),
+)
 
 
 def metric_problems(metrics: Mapping[Any, object] | None, taken: Sequence[str]) -> list[str]:

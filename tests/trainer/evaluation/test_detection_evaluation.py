@@ -153,8 +153,9 @@ def test_a_metric_of_ones_own_stands_beside_the_others() -> None:
     pair = torch.stack([target([one]), target([])])
     measured.update(torch.stack([output([one]), output([])]), pair, 0.0, 2.0)
     assert measured.values()["mine"] == 1.0 and "mine" in evaluation.names(INFO)
-    with pytest.raises(Refused, match="taken"):
-        Detection(metrics={"map": lambda o, t: (0, 1)})
+    for name in ("map", "threshold"):  # the report has them
+        with pytest.raises(Refused, match="taken"):
+            Detection(metrics={name: lambda o, t: (0, 1)})
 
 
 def test_what_is_written(tmp_path: Path) -> None:
